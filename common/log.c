@@ -116,16 +116,16 @@ put_line(enum log_level level, const char *name, const char *fmt, va_list ap)
 	errno = saved;
 }
 
-#define DEFINE_LOG(function, level)                                          \
+#define DEFINE_LOG(function, lvl)                                            \
 	void                                                                 \
 	function(const char *fmt, ...)                                       \
 	{                                                                    \
 		va_list ap;                                                  \
                                                                              \
-		if (self.level < (level))                                    \
+		if (self.level < (lvl))                                      \
 			return;                                              \
 		va_start(ap, fmt);                                           \
-		put_line(level, levels[level].name, fmt, ap);                \
+		put_line(lvl, levels[lvl].name, fmt, ap);                    \
 		va_end(ap);                                                  \
 	}
 
