@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The payload of each message: its put and its get side by side.  Pure.
+ * A get accepts exactly what put writes: every field in range and nothing
+ * behind the last one.
+ */
+#include "common/proto.h"
+
+#include <string.h>
+
+#include "common/assert.h"
+#include "common/chan.h"
+#include "common/log.h"
+
+static const char *const names[PROTO_TYPES] = {
+	[PROTO_HELLO] = "HELLO",
+	[PROTO_METRICS] = "METRICS",
+	[PROTO_PEER] = "PEER",
+	[PROTO_LOG] = "LOG",
+	[PROTO_FILE] = "FILE",
+	[PROTO_PREPARE] = "PREPARE",
+	[PROTO_READY] = "READY",
+	[PROTO_FAILED] = "FAILED",
+	[PROTO_LISTENER] = "LISTENER",
+	[PROTO_COMMIT] = "COMMIT",
+	[PROTO_ABORT] = "ABORT",
+	[PROTO_UNLISTEN] = "UNLISTEN",
+	[PROTO_PING] = "PING",
+	[PROTO_PONG] = "PONG",
+	[PROTO_QUERY] = "QUERY",
+	[PROTO_ANSWER] = "ANSWER",
+	[PROTO_DRAIN] = "DRAIN",
+	[PROTO_DRAINED] = "DRAINED",
+};
+
+const char *
+proto_name(unsigned type)
+{
+	return type < PROTO_TYPES && names[type] != NULL ? names[type] : "?";
+}
+
+void
+proto_hello_put(struct buf *b, const struct proto_hello *m)
+{
+	buf_put_str(b, m->version);
+	buf_put_str(b, m->libraries);
+}
+
+bool
+proto_hello_get(struct reader *r, struct proto_hello *m)
+{
+	reader_str(r, m->version, sizeof(m->version));
+	reader_str(r, m->libraries, sizeof(m->libraries));
+	return reader_end(r);
+}
+
+void
+proto_metrics_put(struct buf *b, const struct proto_metrics *m)
+{
+	buf_put_u32(b, m->slot);
+	buf_put_u64(b, m->hash_key[0]);
+	buf_put_u64(b, m->hash_key[1]);
+}
+
+bool
+proto_metrics_get(struct reader *r, struct proto_metrics *m)
+{
+	m->slot = reader_u32(r);
+	m->hash_key[0] = reader_u64(r);
+	m->hash_key[1] = reader_u64(r);
+	return reader_end(r);
+}
+
+void
+proto_prepare_put(struct buf *b, const struct proto_prepare *m)
+{
+	buf_put_u8(b, m->strict);
+}
+
+bool
+proto_prepare_get(struct reader *r, struct proto_prepare *m)
+{
+	uint8_t strict = reader_u8(r);
+
+	m->strict = strict == 1;
+	return reader_end(r) && strict <= 1;
+}
+
+void
+proto_log_put(struct buf *b, const struct proto_log *m)
+{
+	buf_put_u8(b, m->format);
+	buf_put_u8(b, m->level);
+}
+
+bool
+proto_log_get(struct reader *r, struct proto_log *m)
+{
+	m->format = reader_u8(r);
+	m->level = reader_u8(r);
+	return reader_end(r) && m->format <= LOG_FORMAT_SYSLOG &&
+	    m->level <= LOG_LEVEL_DEBUG;
+}
+
+void
+proto_failed_put(struct buf *b, const char *text)
+{
+	size_t len = strnlen(text, PROTO_TEXT_MAX - 1);
+
+	buf_put_u16(b, (uint16_t)len);
+	buf_put(b, text, len);
+}
+
+bool
+proto_failed_get(struct reader *r, struct proto_failed *m)
+{
+	reader_str(r, m->text, sizeof(m->text));
+	return reader_end(r);
+}
+
+void
+proto_listener_put(struct buf *b, const struct proto_listener *m)
+{
+	buf_put_str(b, m->listen);
+	buf_put_str(b, m->address);
+	buf_put_u32(b, m->lent_slot);
+}
+
+bool
+proto_listener_get(struct reader *r, struct proto_listener *m)
+{
+	reader_str(r, m->listen, sizeof(m->listen));
+	reader_str(r, m->address, sizeof(m->address));
+	m->lent_slot = reader_u32(r);
+	return reader_end(r);
+}
+
+void
+proto_query_put(struct buf *b, const struct proto_query *m)
+{
+	buf_put_u32(b, m->id);
+	buf_put_u64(b, m->after);
+}
+
+bool
+proto_query_get(struct reader *r, struct proto_query *m)
+{
+	m->id = reader_u32(r);
+	m->after = reader_u64(r);
+	return reader_end(r);
+}
+
+void
+proto_answer_put(struct buf *b, const struct proto_answer *m)
+{
+	ASSERT(m->text_len <= CHAN_PAYLOAD_MAX - 64);
+	buf_put_u32(b, m->id);
+	buf_put_u64(b, m->last);
+	buf_put_u8(b, m->more);
+	buf_put_u32(b, (uint32_t)m->text_len);
+	buf_put(b, m->text, m->text_len);
+}
+
+bool
+proto_answer_get(struct reader *r, struct proto_answer *m)
+{
+	uint8_t more;
+
+	m->id = reader_u32(r);
+	m->last = reader_u64(r);
+	more = reader_u8(r);
+	m->more = more == 1;
+	m->text_len = reader_u32(r);
+	m->text = r->data;
+	return !r->bad && more <= 1 && m->text_len == r->len;
+}
+
+/* RFC 6455 section 7.4.1: 1001 going away; the registry's 1012: restart. */
+static bool
+drain_code_ok(uint32_t code)
+{
+	return code == 1001 || code == 1012;
+}
+
+void
+proto_drain_put(struct buf *b, const struct proto_drain *m)
+{
+	ASSERT(drain_code_ok(m->code));
+	buf_put_u32(b, m->code);
+	buf_put_u32(b, m->window_ms);
+	buf_put_u32(b, m->timeout_ms);
+	buf_put_str(b, m->reason);
+}
+
+bool
+proto_drain_get(struct reader *r, struct proto_drain *m)
+{
+	m->code = reader_u32(r);
+	m->window_ms = reader_u32(r);
+	m->timeout_ms = reader_u32(r);
+	reader_str(r, m->reason, sizeof(m->reason));
+	return reader_end(r) && drain_code_ok(m->code);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What master and workers say to each other over a chan: for each message
+ * with fields a put and a get that stand side by side in proto.c.
+ *
+ *  master                                worker
+ *    │ ── METRICS(fd) PEER(fd)* LOG(fd) ──▶ │  started with nothing but
+ *    │ ── FILE(fd)* PREPARE(fd) ──────────▶ │  the channel
+ *    │ ◀── READY | FAILED ───────────────── │  new snapshot built, unused
+ *    │ ── LISTENER(fd)* COMMIT ───────────▶ │  (or ABORT) in use from now
+ *    │ ── PING ───────────────────────────▶ │
+ *    │ ◀── PONG ─────────────────────────── │
+ *    │ ── UNLISTEN, LOG(fd), QUERY ───────▶ │
+ *    │ ◀── ANSWER ───────────────────────── │
+ *    │ ── DRAIN ──────────────────────────▶ │  stops accepting, closes all
+ *    │ ◀── DRAINED, end of file ─────────── │  exits 0
+ */
+#ifndef WSSD_COMMON_PROTO_H
+#define WSSD_COMMON_PROTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+#define PROTO_VERSION 1
+#define PROTO_PATH_MAX 4096
+#define PROTO_TEXT_MAX 16384
+#define PROTO_NAME_MAX 256
+
+enum proto_type {
+	PROTO_HELLO = 1,	/* w→m  proto_hello: the first message */
+	PROTO_METRICS,		/* m→w  fd: the worker's own cell, writable;
+				   proto_metrics */
+	PROTO_PEER,		/* m→w  fd: another slot's cell, read-only;
+				   u32 slot.  Comes again, at any time, when
+				   that slot has a new worker: replaces the
+				   slot's old cell */
+	PROTO_LOG,		/* m→w  fd; proto_log */
+	PROTO_FILE,		/* m→w  fd; str path: belongs to the next PREPARE */
+	PROTO_PREPARE,		/* m→w  fd: sealed memfd with a bundle;
+				   proto_prepare */
+	PROTO_READY,		/* w→m  generation; proto_failed: warnings, or
+				   "": can be committed */
+	PROTO_FAILED,		/* w→m  generation; proto_failed: nothing has
+				   changed */
+	PROTO_LISTENER,		/* m→w  fd: listening socket; proto_listener;
+				   belongs to the next COMMIT */
+	PROTO_COMMIT,		/* m→w  generation: new connections use it */
+	PROTO_ABORT,		/* m→w  generation: forget it */
+	PROTO_UNLISTEN,		/* m→w  proto_listener: close your copy */
+	PROTO_PING,		/* m→w  u64 */
+	PROTO_PONG,		/* w→m  the same u64 */
+	PROTO_QUERY,		/* m→w  proto_query */
+	PROTO_ANSWER,		/* w→m  proto_answer */
+	PROTO_DRAIN,		/* m→w  proto_drain */
+	PROTO_DRAINED,		/* w→m  no connection is left */
+	PROTO_TYPES
+};
+
+/* "COMMIT"; "?" for a number that is no type. */
+const char *proto_name(unsigned type);
+
+struct proto_hello {
+	char version[64];	/* WSSD_VERSION: must be the master's */
+	char libraries[192];	/* "OpenSSL 3.0.22, libevent 2.1.12" */
+};
+
+struct proto_log {
+	uint8_t format;		/* enum log_format */
+	uint8_t level;		/* enum log_level */
+};
+
+struct proto_metrics {
+	uint32_t slot;
+	uint64_t hash_key[2];	/* for the address table; same in all slots */
+};
+
+struct proto_prepare {
+	bool strict;		/* `check`: what only warns at a start (an
+				   expired certificate) fails */
+};
+
+/* One sentence a line, each "file:line: ..." where a place is known. */
+struct proto_failed {
+	char text[PROTO_TEXT_MAX];
+};
+
+struct proto_listener {
+	char listen[PROTO_NAME_MAX];	/* name of the [listen] */
+	char address[64];		/* as addr_format() writes it */
+	uint32_t lent_slot;		/* whose socket it is: own slot, or that
+					   of a slot that is down */
+};
+
+struct proto_query {
+	uint32_t id;		/* comes back in the answer */
+	uint64_t after;		/* connections with a greater id only */
+};
+
+/* A piece of the connection list: JSON objects, one a line. */
+struct proto_answer {
+	uint32_t id;
+	uint64_t last;		/* ask on after this one */
+	bool more;
+	const uint8_t *text;	/* put: the caller's; get: in the message.
+				   Whole lines; "" at the end of the list */
+	size_t text_len;	/* at most CHAN_PAYLOAD_MAX - 64 */
+};
+
+struct proto_drain {
+	uint32_t code;		/* 1001 or 1012 */
+	uint32_t window_ms;	/* closes are spread over it; 0 = at once */
+	uint32_t timeout_ms;	/* for each closing handshake */
+	char reason[124];
+};
+
+/* put: appends the payload.  get: false when the bytes are not such one. */
+void proto_hello_put(struct buf *, const struct proto_hello *);
+bool proto_hello_get(struct reader *, struct proto_hello *);
+void proto_metrics_put(struct buf *, const struct proto_metrics *);
+bool proto_metrics_get(struct reader *, struct proto_metrics *);
+void proto_prepare_put(struct buf *, const struct proto_prepare *);
+bool proto_prepare_get(struct reader *, struct proto_prepare *);
+void proto_log_put(struct buf *, const struct proto_log *);
+bool proto_log_get(struct reader *, struct proto_log *);
+void proto_failed_put(struct buf *, const char *text);
+bool proto_failed_get(struct reader *, struct proto_failed *);
+void proto_listener_put(struct buf *, const struct proto_listener *);
+bool proto_listener_get(struct reader *, struct proto_listener *);
+void proto_query_put(struct buf *, const struct proto_query *);
+bool proto_query_get(struct reader *, struct proto_query *);
+void proto_answer_put(struct buf *, const struct proto_answer *);
+bool proto_answer_get(struct reader *, struct proto_answer *);
+void proto_drain_put(struct buf *, const struct proto_drain *);
+bool proto_drain_get(struct reader *, struct proto_drain *);
+
+#endif
