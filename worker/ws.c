@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns struct ws: what has been received of one WebSocket and is not a
+ * whole message yet.  Runs in the worker.  Must never do I/O or log, and
+ * never allocate for bytes that are only announced.
+ *
+ * A frame is judged in two steps: its header (check_frame), as soon as that
+ * is there, then its payload, as it comes:
+ *
+ *	header | 0..payload_done unmasked, checked | not seen yet
+ *
+ * Control frames are at most 125 bytes and taken whole, so they neither use
+ * payload_done nor touch the message they stand in the middle of.
+ */
+#include "worker/ws.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/assert.h"
+#include "worker/utf8.h"
+
+/* The bytes at hand, the frame they begin with, and where to report. */
+struct reading {
+	uint8_t *data;
+	size_t len;
+	struct ws_frame frame;
+	struct ws_event *event;
+};
+
+/* Always false: what is wrong with the peer, in one call. */
+__attribute__((format(printf, 4, 5))) static bool
+fail(struct ws *ws, struct ws_event *event, unsigned code, const char *fmt,
+    ...)
+{
+	va_list ap;
+
+	ws->closed = true;
+	event->type = WS_EVENT_ERROR;
+	event->consumed = 0;
+	event->code = code;
+	va_start(ap, fmt);
+	vsnprintf(event->reason, sizeof(event->reason), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static void
+need(struct ws_event *event, uint64_t bytes)
+{
+	event->type = WS_EVENT_NEED;
+	event->need = bytes;
+}
+
+static bool
+is_control(uint8_t opcode)
+{
+	return (opcode & 0x8) != 0;
+}
+
+static uint8_t *
+payload(const struct reading *r)
+{
+	return r->data + r->frame.head_len;
+}
+
+static bool
+check_control(struct ws *ws, struct reading *r)
+{
+	const struct ws_frame *f = &r->frame;
+
+	/* §5.5 */
+	if (!f->fin)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "fragmented control frame");
+	if (f->length > WS_CONTROL_MAX)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "control frame too long (%" PRIu64 " > %d)", f->length,
+		    WS_CONTROL_MAX);
+	/* §5.5.1: nothing, or a code and perhaps a reason. */
+	if (f->opcode == WS_CLOSE && f->length == 1)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "Close frame with a payload of one byte");
+	return true;
+}
+
+static bool
+check_limits(struct ws *ws, const struct ws_limits *limits,
+    struct reading *r)
+{
+	uint64_t length = r->frame.length, have = ws->message.len;
+
+	if (limits->max_frame != 0 && length > limits->max_frame)
+		return fail(ws, r->event, WS_CLOSE_TOO_BIG,
+		    "frame too big (%" PRIu64 " > %" PRIu64 ")", length,
+		    limits->max_frame);
+	/* Both below 2^63, so the sum cannot wrap round. */
+	if (have + length > limits->max_message)
+		return fail(ws, r->event, WS_CLOSE_TOO_BIG,
+		    "message too big (%" PRIu64 " > %" PRIu64 ")",
+		    have + length, limits->max_message);
+	if (limits->max_fragments != 0 &&
+	    ws->fragments >= limits->max_fragments)
+		return fail(ws, r->event, WS_CLOSE_POLICY,
+		    "too many fragments in a message (more than %" PRIu32 ")",
+		    limits->max_fragments);
+	return true;
+}
+
+/* What a header says against §5.1, §5.2, §5.4, §5.5 and the limits. */
+static bool
+check_frame(struct ws *ws, const struct ws_limits *limits, struct reading *r)
+{
+	const struct ws_frame *f = &r->frame;
+
+	if (f->rsv != 0)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "reserved bit set without an extension");
+	if (f->opcode > WS_PONG ||
+	    (f->opcode > WS_BINARY && f->opcode < WS_CLOSE))
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "unknown opcode 0x%x", f->opcode);
+	if (!f->masked)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "frame without a mask");
+	if (is_control(f->opcode))
+		return check_control(ws, r);
+	if (f->opcode == WS_CONTINUATION && ws->opcode == 0)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "continuation without a message to continue");
+	if (f->opcode != WS_CONTINUATION && ws->opcode != 0)
+		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    "new message inside a fragmented one");
+	return check_limits(ws, limits, r);
+}
+
+static void
+read_close(struct ws *ws, struct reading *r)
+{
+	struct ws_event *event = r->event;
+	const uint8_t *data = payload(r);
+	size_t len = (size_t)r->frame.length;
+	unsigned code = WS_CLOSE_NO_STATUS;
+
+	if (len >= 2) {
+		code = (unsigned)data[0] << 8 | data[1];
+		data += 2;
+		len -= 2;
+		if (!ws_close_code_valid(code)) {
+			fail(ws, event, WS_CLOSE_PROTOCOL_ERROR,
+			    "invalid close code %u", code);
+			return;
+		}
+		if (!utf8_valid(data, len)) {
+			fail(ws, event, WS_CLOSE_INVALID_DATA,
+			    "reason of a Close frame is not UTF-8");
+			return;
+		}
+	}
+	ws->closed = true;
+	event->type = WS_EVENT_CLOSE;
+	event->code = code;
+	event->data = data;
+	event->len = len;
+}
+
+static void
+read_control(struct ws *ws, struct reading *r)
+{
+	struct ws_event *event = r->event;
+	const struct ws_frame *f = &r->frame;
+
+	if (r->len - f->head_len < f->length) {
+		need(event, f->head_len + f->length);
+		return;
+	}
+	ws_frame_unmask(payload(r), (size_t)f->length, f->mask, 0);
+	event->consumed = f->head_len + (size_t)f->length;
+	if (f->opcode == WS_CLOSE) {
+		read_close(ws, r);
+		return;
+	}
+	event->type = f->opcode == WS_PING ? WS_EVENT_PING : WS_EVENT_PONG;
+	event->data = payload(r);
+	event->len = (size_t)f->length;
+}
+
+/* Unmasks and checks what came since the last time; false: not UTF-8. */
+static bool
+advance(struct ws *ws, struct reading *r, uint8_t opcode)
+{
+	uint64_t here = r->len - r->frame.head_len;
+	uint8_t *fresh = payload(r) + ws->payload_done;
+	uint8_t seen;
+	size_t len;
+
+	if (here > r->frame.length)
+		here = r->frame.length;
+	ASSERT(here >= ws->payload_done);
+	len = (size_t)(here - ws->payload_done);
+	seen = ws_frame_unmask(fresh, len, r->frame.mask, ws->payload_done);
+	ws->payload_done = here;
+	if (opcode != WS_TEXT)
+		return true;
+	/* Nothing but ASCII, and not in the middle of a character. */
+	if (seen < 0x80 && ws->utf8_state == UTF8_START)
+		return true;
+	return utf8_check(&ws->utf8_state, fresh, len);
+}
+
+/* The last frame of a message is here: hand it out, be ready for another. */
+static void
+finish_message(struct ws *ws, struct reading *r, uint8_t opcode)
+{
+	struct ws_event *event = r->event;
+
+	event->type = WS_EVENT_MESSAGE;
+	event->opcode = (enum ws_opcode)opcode;
+	event->data = payload(r);
+	event->len = (size_t)r->frame.length;
+	if (ws->message.len > 0) {
+		buf_put(&ws->message, event->data, event->len);
+		event->data = ws->message.data;
+		event->len = ws->message.len;
+		ws->message_taken = true;
+	}
+	ws->opcode = 0;
+	ws->fragments = 0;
+	ws->utf8_state = UTF8_START;
+}
+
+static void
+read_data(struct ws *ws, struct reading *r)
+{
+	const struct ws_frame *f = &r->frame;
+	uint8_t opcode = f->opcode == WS_CONTINUATION ? ws->opcode : f->opcode;
+
+	if (!advance(ws, r, opcode)) {
+		fail(ws, r->event, WS_CLOSE_INVALID_DATA,
+		    "text is not UTF-8");
+		return;
+	}
+	if (ws->payload_done < f->length) {
+		need(r->event, f->head_len + f->length);
+		return;
+	}
+	if (f->fin && ws->utf8_state != UTF8_START) {
+		fail(ws, r->event, WS_CLOSE_INVALID_DATA,
+		    "text ends inside a character");
+		return;
+	}
+	ws->payload_done = 0;
+	r->event->consumed = f->head_len + (size_t)f->length;
+	if (f->fin) {
+		finish_message(ws, r, opcode);
+		return;
+	}
+	/* Only what came is ever copied; what a header claims is not. */
+	buf_put(&ws->message, payload(r), (size_t)f->length);
+	ws->opcode = opcode;
+	ws->fragments++;
+	r->event->type = WS_EVENT_FRAGMENT;
+}
+
+void
+ws_init(struct ws *ws)
+{
+	*ws = (struct ws){ .message = BUF_INIT, .utf8_state = UTF8_START };
+}
+
+void
+ws_done(struct ws *ws)
+{
+	buf_done(&ws->message);
+}
+
+void
+ws_read(struct ws *ws, const struct ws_limits *limits, uint8_t *data,
+    size_t len, struct ws_event *event)
+{
+	struct reading r = { .data = data, .len = len, .event = event };
+
+	*event = (struct ws_event){ .type = WS_EVENT_NEED };
+	if (ws->message_taken) {
+		/* Given back, not kept: an idle connection holds nothing. */
+		buf_done(&ws->message);
+		ws->message_taken = false;
+	}
+	if (ws->closed)
+		return;
+	switch (ws_frame_parse(data, len, &r.frame)) {
+	case WS_FRAME_MORE:
+		need(event, r.frame.head_len);
+		return;
+	case WS_FRAME_LENGTH:
+		fail(ws, event, WS_CLOSE_PROTOCOL_ERROR,
+		    "payload length is not in its shortest form");
+		return;
+	case WS_FRAME_OK:
+		break;
+	}
+	if (!check_frame(ws, limits, &r))
+		return;
+	if (is_control(r.frame.opcode))
+		read_control(ws, &r);
+	else
+		read_data(ws, &r);
+}
+
+bool
+ws_in_message(const struct ws *ws)
+{
+	return ws->opcode != 0 || ws->payload_done > 0;
+}
+
+bool
+ws_close_code_valid(unsigned code)
+{
+	/* 1004 is reserved; 1005, 1006 and 1015 are never sent: §7.4.1. */
+	return (code >= 1000 && code <= 1003) ||
+	    (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+size_t
+ws_close_frame(uint8_t out[2 + WS_CONTROL_MAX], unsigned code,
+    const char *reason, size_t reason_len)
+{
+	size_t max = WS_CONTROL_MAX - 2, len = reason_len, head;
+	const uint8_t *bytes = (const uint8_t *)reason;
+
+	if (!ws_close_code_valid(code))
+		return ws_frame_head(out, true, 0, WS_CLOSE, 0);
+	if (len > max)
+		for (len = max; len > 0 && (bytes[len] & 0xc0) == 0x80;)
+			len--;
+	if (len > 0 && !utf8_valid(bytes, len))
+		len = 0;
+	head = ws_frame_head(out, true, 0, WS_CLOSE, 2 + len);
+	out[head] = (uint8_t)(code >> 8);
+	out[head + 1] = (uint8_t)code;
+	if (len > 0)
+		memcpy(out + head + 2, bytes, len);
+	return head + 2 + len;
+}
