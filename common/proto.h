@@ -45,15 +45,23 @@ enum proto_type {
 	PROTO_FAILED,		/* w→m  generation; proto_failed: nothing has
 				   changed */
 	PROTO_LISTENER,		/* m→w  fd: listening socket; proto_listener;
-				   belongs to the next COMMIT */
-	PROTO_COMMIT,		/* m→w  generation: new connections use it */
-	PROTO_ABORT,		/* m→w  generation: forget it */
+				   belongs to the next COMMIT.  One socket is
+				   known by name, address and slot together: a
+				   [listen] that was renamed comes as a new
+				   one and an UNLISTEN */
+	PROTO_COMMIT,		/* m→w  generation: new connections use it.
+				   With the generation that is already in use
+				   it only starts the LISTENERs before it (the
+				   sockets of a slot that is down) */
+	PROTO_ABORT,		/* m→w  generation: forget it.  It may cross
+				   with the worker's READY or FAILED */
 	PROTO_UNLISTEN,		/* m→w  proto_listener: close your copy */
 	PROTO_PING,		/* m→w  u64 */
 	PROTO_PONG,		/* w→m  the same u64 */
 	PROTO_QUERY,		/* m→w  proto_query */
 	PROTO_ANSWER,		/* w→m  proto_answer */
-	PROTO_DRAIN,		/* m→w  proto_drain */
+	PROTO_DRAIN,		/* m→w  proto_drain.  A second one replaces
+				   the first: sooner, or with another code */
 	PROTO_DRAINED,		/* w→m  no connection is left */
 	PROTO_TYPES
 };
