@@ -65,8 +65,9 @@ static const struct vector vectors[] = {
 	V("wrong behind 40 of ASCII",
 	    "0123456789012345678901234567890123456789\xff", 40),
 	V("a long line of everything",
-	    "The quick brown \xd0\xbb\xd0\xb8\xd1\x81\xd0\xb0 jumps \xe2\x82\xac"
-	    "\xf0\x9f\x98\x80 over the lazy \xe6\x88\x91\xe8\x83\xbd dog, twice",
+	    "The quick brown \xd0\xbb\xd0\xb8\xd1\x81\xd0\xb0 jumps "
+	    "\xe2\x82\xac\xf0\x9f\x98\x80 over the lazy "
+	    "\xe6\x88\x91\xe8\x83\xbd dog, twice",
 	    WHOLE),
 };
 

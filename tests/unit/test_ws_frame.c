@@ -63,7 +63,8 @@ static const struct vector vectors[] = {
 	V("65535 in 64 bits", "\x82\x7f\0\0\0\0\0\0\xff\xff", WRONG(10)),
 	V("5 in 64 bits", "\x82\xff\0\0\0\0\0\0\0\5\1\2\3\4", WRONG(14)),
 	V("top bit", "\x82\x7f\x80\0\0\0\0\0\0\0", WRONG(10)),
-	V("all ones", "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+	V("all ones",
+	    "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
 	    WRONG(14)),
 };
 
