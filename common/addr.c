@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns nothing.  Pure: text to struct addr and back, by inet_pton(3). */
+#include "common/addr.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/str.h"
+
+#define SHOWN 80		/* bytes of a wrong value in a sentence */
+
+/* What people know from other programs, and what to write here. */
+static int
+explain_scheme(const char *text, const char *scheme_end, struct err *err)
+{
+	return err_set(err, "`%.*s' is an address with a scheme: write `%.*s' "
+	    "alone, and transport = ssl (wss://) or tcp (ws://)",
+	    SHOWN, text, SHOWN, scheme_end + 3);
+}
+
+static int
+explain_no_port(const char *text, struct err *err)
+{
+	uint64_t port;
+
+	if (str_parse_uint(text, &port, NULL) == 0)
+		return err_set(err, "`%.*s' is only a port: write "
+		    "0.0.0.0:%.*s for every IPv4 address of this machine",
+		    SHOWN, text, SHOWN, text);
+	return err_set(err, "`%.*s' has no port: write IP:PORT, "
+	    "such as 0.0.0.0:443 or [::]:443", SHOWN, text);
+}
+
+static int
+parse_port(const char *text, const char *port_text, uint16_t *port_out,
+    struct err *err)
+{
+	uint64_t port;
+
+	if (str_parse_uint(port_text, &port, NULL) != 0 || port > 65535)
+		return err_set(err, "the port in `%.*s' is not a number "
+		    "from 0 to 65535", SHOWN, text);
+	*port_out = (uint16_t)port;
+	return 0;
+}
+
+/* [IPv6]:PORT */
+static int
+parse_v6(const char *text, struct addr *addr_out, struct err *err)
+{
+	struct addr addr = { .len = sizeof(addr.in6) };
+	const char *end = strchr(text, ']');
+	char ip[INET6_ADDRSTRLEN];
+	uint16_t port;
+	size_t len;
+
+	if (end == NULL || end[1] != ':')
+		return err_set(err, "`%.*s' is not [IPv6]:PORT, "
+		    "such as [::]:443", SHOWN, text);
+	len = (size_t)(end - text) - 1;
+	if (parse_port(text, end + 2, &port, err) != 0)
+		return -1;
+	addr.in6.sin6_family = AF_INET6;
+	addr.in6.sin6_port = htons(port);
+	if (len < sizeof(ip)) {
+		memcpy(ip, text + 1, len);
+		ip[len] = '\0';
+		if (inet_pton(AF_INET6, ip, &addr.in6.sin6_addr) == 1) {
+			*addr_out = addr;
+			return 0;
+		}
+	}
+	return err_set(err, "`%.*s' is not an IPv6 address",
+	    len < SHOWN ? (int)len : SHOWN, text + 1);
+}
+
+/* IPv4:PORT; colon stands before the port. */
+static int
+parse_v4(const char *text, const char *colon, struct addr *addr_out,
+    struct err *err)
+{
+	struct addr addr = { .len = sizeof(addr.in) };
+	size_t len = (size_t)(colon - text);
+	char ip[INET_ADDRSTRLEN];
+	uint16_t port;
+
+	if (len == 0 || (len == 1 && text[0] == '*'))
+		return err_set(err, "`%.*s' names no address: write "
+		    "0.0.0.0%.*s for IPv4 or [::]%.*s for IPv6", SHOWN, text,
+		    SHOWN, colon, SHOWN, colon);
+	if (parse_port(text, colon + 1, &port, err) != 0)
+		return -1;
+	addr.in.sin_family = AF_INET;
+	addr.in.sin_port = htons(port);
+	if (len < sizeof(ip)) {
+		memcpy(ip, text, len);
+		ip[len] = '\0';
+		if (inet_pton(AF_INET, ip, &addr.in.sin_addr) == 1) {
+			*addr_out = addr;
+			return 0;
+		}
+	}
+	return err_set(err, "`%.*s' is not an IPv4 address "
+	    "(names are not looked up: write numbers)",
+	    len < SHOWN ? (int)len : SHOWN, text);
+}
+
+int
+addr_parse(const char *text, struct addr *addr_out, struct err *err)
+{
+	const char *scheme_end = strstr(text, "://");
+	const char *colon;
+
+	if (scheme_end != NULL)
+		return explain_scheme(text, scheme_end, err);
+	if (text[0] == '[')
+		return parse_v6(text, addr_out, err);
+	colon = strrchr(text, ':');
+	if (colon == NULL)
+		return explain_no_port(text, err);
+	if (strchr(text, ':') != colon)
+		return err_set(err, "`%.*s' is ambiguous: write an IPv6 "
+		    "address in brackets, such as [::]:443", SHOWN, text);
+	return parse_v4(text, colon, addr_out, err);
+}
+
+void
+addr_format_ip(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+	const struct in6_addr *in6 = &addr->in6.sin6_addr;
+
+	if (addr->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &addr->in.sin_addr, out, ADDR_TEXT_MAX);
+	else if (addr->sa.sa_family != AF_INET6)
+		snprintf(out, ADDR_TEXT_MAX, "?");
+	else if (IN6_IS_ADDR_V4MAPPED(in6))
+		inet_ntop(AF_INET, &in6->s6_addr[12], out, ADDR_TEXT_MAX);
+	else
+		inet_ntop(AF_INET6, in6, out, ADDR_TEXT_MAX);
+}
+
+void
+addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+	char ip[ADDR_TEXT_MAX];
+
+	addr_format_ip(addr, ip);
+	snprintf(out, ADDR_TEXT_MAX,
+	    strchr(ip, ':') != NULL ? "[%.46s]:%u" : "%.46s:%u", ip,
+	    (unsigned)addr_port(addr));
+}
+
+bool
+addr_equal(const struct addr *a, const struct addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family ||
+	    addr_port(a) != addr_port(b))
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return a->sa.sa_family == AF_INET6 &&
+	    IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
+	    a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+}
+
+uint16_t
+addr_port(const struct addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET)
+		return ntohs(addr->in.sin_port);
+	if (addr->sa.sa_family == AF_INET6)
+		return ntohs(addr->in6.sin6_port);
+	return 0;
+}
+
+void
+addr_set_port(struct addr *addr, uint16_t port)
+{
+	if (addr->sa.sa_family == AF_INET)
+		addr->in.sin_port = htons(port);
+	else if (addr->sa.sa_family == AF_INET6)
+		addr->in6.sin6_port = htons(port);
+}

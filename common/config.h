@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration, typed and checked: what /etc/wssd.ini means.
+ *
+ * Made from a bundle (the texts of all files) by the same code in the
+ * master, in each worker and in wssctl, so that no setting needs code of
+ * its own to travel.  Immutable once made; shared by reference.
+ * settings.c says which keys there are, config_check.c how they relate.
+ */
+#ifndef WSSD_COMMON_CONFIG_H
+#define WSSD_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/bundle.h"
+
+struct setting;
+
+#define CONFIG_LISTENS_MAX 64
+#define CONFIG_CONTEXTS_MAX 4096
+#define CONFIG_ROUTES_MAX 256
+#define CONFIG_WORKERS_MAX 256
+
+/* Where a value or a section stands: file is the bundle's string. */
+struct config_place {
+	const char *file;
+	unsigned line;
+};
+
+struct config_strings {
+	char **items;
+	size_t n;
+};
+
+enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
+enum config_transport { CONFIG_SSL, CONFIG_TCP };
+enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
+/* [wssd] */
+struct config_daemon {
+	uint64_t workers;		/* auto already resolved */
+	char *user, *group;		/* used only when root */
+	char *run_dir;			/* of control.sock and wssd.pid; "auto"
+					   is resolved (config_run_dir.c) */
+	char *log;			/* "stderr", "syslog" or a path */
+	enum config_log log_kind;	/* which of them */
+	uint64_t log_level;		/* enum log_level */
+	uint64_t stop_timeout_ms;
+	uint64_t drain_window_ms;
+	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */
+	uint64_t max_connections;	/* over all workers; 0 = no limit */
+	uint64_t max_connections_per_worker;
+	uint64_t max_connections_per_address;	/* over all workers */
+};
+
+/* [listen NAME] */
+struct config_listen {
+	struct config_place place;
+	char *name;			/* "default" when not named */
+	struct config_strings address;	/* as written */
+	struct addr *addrs;		/* parsed, address.n of them */
+	uint64_t transport;		/* enum config_transport */
+	struct config_strings context;	/* names; filled in when the only
+					   [context] is meant */
+	size_t context_index;		/* the first; SIZE_MAX for tcp */
+	uint64_t backlog;
+	uint64_t handshake_timeout_ms;	/* accept to 101 */
+	uint64_t max_header_size;	/* bytes of the request head */
+	uint64_t max_headers;
+};
+
+/* [context NAME] */
+struct config_context {
+	struct config_place place;
+	char *name;
+	char *local_cert;		/* FILE: leaf and chain, PEM */
+	char *local_pk;			/* FILE: PEM; never NULL: without the
+					   setting a copy of local_cert */
+	uint64_t tls_min, tls_max;	/* enum config_tls */
+	char *ciphers;			/* TLS 1.2; OpenSSL's names */
+	char *ciphersuites;		/* TLS 1.3 */
+	char *groups;
+	bool session_tickets;
+	bool verify_peer;		/* only off in this version */
+};
+
+/* A key that only the handler understands, as written. */
+struct config_option {
+	char *name;			/* "text", or NAME of option.NAME */
+	char *value;
+	struct config_place place;
+};
+
+/*
+ * [route PATH].  Several may have the same path, with different hosts or
+ * listens: one with the Host wins over one for any, then one with the listen
+ * over one for any.
+ */
+struct config_route {
+	struct config_place place;
+	char *path;
+	struct config_strings host;	/* empty = any Host */
+	struct config_strings listen;	/* names; empty = every listen */
+	char *handler;			/* "reply", "echo", "module" */
+	char *module;			/* FILE: the .so */
+	struct config_option *options;
+	size_t n_options;
+	struct config_strings origins;
+	struct config_strings subprotocols;
+	uint64_t max_message, max_frame;	/* bytes; max_frame 0 = as message */
+	uint64_t max_fragments;			/* 0 = no limit */
+	uint64_t output_high, output_low;	/* bytes queued for a client */
+	uint64_t slow_consumer;			/* enum config_slow */
+	uint64_t ping_interval_ms, ping_timeout_ms;	/* 0 = off */
+	uint64_t idle_timeout_ms;			/* 0 = off */
+	uint64_t close_timeout_ms;	/* for the closing handshake */
+};
+
+/* What happens to a message pushed to a client whose queue is full. */
+enum config_slow { CONFIG_SLOW_CLOSE, CONFIG_SLOW_DROP_NEW,
+	CONFIG_SLOW_PAUSE };
+
+/* A setting that a file sets (not its default), and where. */
+struct config_value {
+	const struct setting *setting;
+	const void *object;		/* the daemon, listen, context, route */
+	struct config_place place;
+};
+
+struct config {
+	unsigned refs;
+	struct bundle *bundle;		/* owned; the files' texts */
+	struct config_daemon daemon;
+	struct config_place daemon_place;
+	struct config_listen *listens;
+	size_t n_listens;
+	struct config_context *contexts;
+	size_t n_contexts;
+	struct config_route *routes;
+	size_t n_routes;
+	struct config_value *values;	/* in the order of the files */
+	size_t n_values;
+};
+
+/* All that is wrong with the files, in the order of their lines. */
+#define CONFIG_ERRORS_MAX 100
+struct config_errors {
+	char **items;			/* "file:line: sentence" */
+	struct config_place *places;	/* of the items; file may be gone */
+	size_t n;
+	size_t dropped;			/* beyond CONFIG_ERRORS_MAX */
+};
+
+#define CONFIG_ERRORS_INIT { NULL, NULL, 0, 0 }
+
+/* Line 0: "file: sentence"; no file: the sentence alone. */
+void config_error(struct config_errors *, struct config_place,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Brings items from `first' on into the order of the files and lines. */
+void config_errors_sort(struct config_errors *, size_t first,
+    const struct bundle *);
+/* All items, one a line, and how many more there were; free() it. */
+char *config_errors_text(const struct config_errors *);
+void config_errors_done(struct config_errors *);
+
+/*
+ * The meaning of a bundle, which becomes the config's (also on failure it
+ * is released).  NULL when errors->n is not 0.
+ */
+struct config *config_new(struct bundle *, struct config_errors *);
+struct config *config_ref(struct config *);
+void config_unref(struct config *);
+
+/* Reads the file at path and what it includes. NULL: see errors. */
+struct config *config_load(const char *path, struct config_errors *);
+
+/* Where a setting of an object (a listen, say) stands, else the object. */
+struct config_place config_place_of(const struct config *,
+    const void *object, const char *key);
+
+/*
+ * What differs in [wssd] and is not changed by a reload, one setting a line:
+ * "workers: 2 -> 4\n"; NULL when there is nothing; free() it.
+ */
+char *config_restart_changes(const struct config *running,
+    const struct config *next);
+
+/*
+ * run_dir of a file, even when the rest of the file is wrong: wssctl must
+ * find a running daemon while somebody is editing.  Never NULL; free() it.
+ */
+char *config_find_run_dir(const char *path);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns how the settings of [wssd], [listen] and [context] relate to each
+ * other, and what follows from them.  Pure.  Works on a config with errors
+ * too: what is missing has been reported and is passed over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "common/config_parts.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+#define SHOWN 80		/* bytes of a wrong word in a sentence */
+
+const struct config_place *
+config_find_place(const struct config *c, const void *object,
+    const char *key)
+{
+	for (size_t i = 0; i < c->n_values; i++) {
+		if (c->values[i].object == object &&
+		    strcmp(c->values[i].setting->key, key) == 0)
+			return &c->values[i].place;
+	}
+	return NULL;
+}
+
+/* The place of the object's section; that of [wssd] for any other. */
+static struct config_place
+place_of_object(const struct config *c, const void *object)
+{
+	for (size_t i = 0; i < c->n_listens; i++) {
+		if (object == &c->listens[i])
+			return c->listens[i].place;
+	}
+	for (size_t i = 0; i < c->n_contexts; i++) {
+		if (object == &c->contexts[i])
+			return c->contexts[i].place;
+	}
+	for (size_t i = 0; i < c->n_routes; i++) {
+		if (object == &c->routes[i])
+			return c->routes[i].place;
+	}
+	return c->daemon_place;
+}
+
+struct config_place
+config_place_of(const struct config *c, const void *object, const char *key)
+{
+	const struct config_place *place = config_find_place(c, object, key);
+
+	return place != NULL ? *place : place_of_object(c, object);
+}
+
+static void
+check_user_name(struct config *c, const char *key, const char *name,
+    struct config_errors *errors)
+{
+	if (strpbrk(name, ":/, \t") != NULL || name[0] == '-' ||
+	    strlen(name) > 32)
+		config_error(errors, config_place_of(c, &c->daemon, key),
+		    "%s: `%.*s' cannot be a name", key, SHOWN, name);
+}
+
+static void
+check_daemon(struct config *c, struct config_errors *errors)
+{
+	struct config_daemon *d = &c->daemon;
+	char *run_dir;
+
+	check_user_name(c, "user", d->user, errors);
+	check_user_name(c, "group", d->group, errors);
+	d->log_kind = CONFIG_LOG_FILE;
+	if (strcmp(d->log, "stderr") == 0)
+		d->log_kind = CONFIG_LOG_STDERR;
+	else if (strcmp(d->log, "syslog") == 0)
+		d->log_kind = CONFIG_LOG_SYSLOG;
+	else if (d->log[0] != '/')
+		config_error(errors, config_place_of(c, d, "log"),
+		    "log: `%.*s' is neither stderr nor syslog nor a path "
+		    "that begins with /", SHOWN, d->log);
+	run_dir = config_resolve_run_dir(d->run_dir);
+	free(d->run_dir);
+	d->run_dir = run_dir;
+	/* sun_path of unix(7) has 108 bytes, for "/control.sock" too */
+	if (run_dir[0] != '/' || strlen(run_dir) > 90)
+		config_error(errors, config_place_of(c, d, "run_dir"),
+		    "run_dir: `%.*s' is not a path that begins with / and "
+		    "has at most 90 bytes", SHOWN, run_dir);
+}
+
+static void
+check_names(struct config *c, struct config_errors *errors)
+{
+	for (size_t i = 1; i < c->n_listens; i++) {
+		const struct config_listen *a = &c->listens[i], *b;
+
+		for (b = c->listens; b < a; b++) {
+			if (strcmp(a->name, b->name) != 0)
+				continue;
+			config_error(errors, a->place, "[listen %s] stands "
+			    "already at %s:%u", a->name, b->place.file,
+			    b->place.line);
+			break;
+		}
+	}
+	for (size_t i = 1; i < c->n_contexts; i++) {
+		const struct config_context *a = &c->contexts[i], *b;
+
+		for (b = c->contexts; b < a; b++) {
+			if (strcmp(a->name, b->name) != 0)
+				continue;
+			config_error(errors, a->place, "[context %s] stands "
+			    "already at %s:%u", a->name, b->place.file,
+			    b->place.line);
+			break;
+		}
+	}
+}
+
+static void
+parse_addresses(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	l->addrs = xcalloc(l->address.n, sizeof(*l->addrs));
+	for (size_t i = 0; i < l->address.n; i++) {
+		struct err err = ERR_INIT;
+
+		if (addr_parse(l->address.items[i], &l->addrs[i], &err) != 0)
+			config_error(errors, config_place_of(c, l, "address"),
+			    "address: %s", err.text);
+	}
+}
+
+/* The listen before, or this one, that has the address at i too. */
+static const struct config_listen *
+find_same_address(const struct config *c, const struct config_listen *l,
+    size_t i)
+{
+	/* port 0 is a new one each time; len 0 was wrong */
+	if (l->addrs[i].len == 0 || addr_port(&l->addrs[i]) == 0)
+		return NULL;
+	for (const struct config_listen *m = c->listens; m <= l; m++) {
+		size_t n = m == l ? i : m->address.n;
+
+		for (size_t j = 0; j < n; j++) {
+			if (addr_equal(&l->addrs[i], &m->addrs[j]))
+				return m;
+		}
+	}
+	return NULL;
+}
+
+static void
+check_addresses(struct config *c, const struct config_listen *l,
+    struct config_errors *errors)
+{
+	for (size_t i = 0; i < l->address.n; i++) {
+		const struct config_listen *m = find_same_address(c, l, i);
+		struct config_place other;
+
+		if (m == NULL)
+			continue;
+		other = config_place_of(c, m, "address");
+		config_error(errors, config_place_of(c, l, "address"),
+		    "address: %s is already in [listen %s] at %s:%u",
+		    l->address.items[i], m->name, other.file, other.line);
+	}
+}
+
+/* SIZE_MAX: there is none. */
+static size_t
+find_context(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_contexts; i++) {
+		if (strcmp(c->contexts[i].name, name) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* No context is named: there must be one and no other. */
+static void
+use_only_context(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	if (config_find_place(c, l, "context") != NULL)
+		return;
+	if (c->n_contexts == 0) {
+		config_error(errors, l->place, "transport = ssl needs a "
+		    "[context] section with local_cert (or write "
+		    "transport = tcp)");
+		return;
+	}
+	if (c->n_contexts > 1) {
+		config_error(errors, l->place, "there are several [context] "
+		    "sections: name those to use, such as context = %s",
+		    c->contexts[0].name);
+		return;
+	}
+	l->context.items = xcalloc(1, sizeof(*l->context.items));
+	l->context.items[0] = xstrdup(c->contexts[0].name);
+	l->context.n = 1;
+	l->context_index = 0;
+}
+
+static void
+explain_context(const struct config *c, const struct config_listen *l,
+    const char *name, struct config_errors *errors)
+{
+	const char **names = xcalloc(c->n_contexts, sizeof(*names));
+	const char *near;
+
+	for (size_t i = 0; i < c->n_contexts; i++)
+		names[i] = c->contexts[i].name;
+	near = str_nearest(name, names, c->n_contexts);
+	config_error(errors, config_place_of(c, l, "context"),
+	    "context: there is no [context %.*s]%s%s%s", SHOWN, name,
+	    near == NULL ? "" : "; did you mean `", near == NULL ? "" : near,
+	    near == NULL ? "" : "'?");
+	free(names);
+}
+
+static void
+check_contexts(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	if (l->transport == CONFIG_TCP) {
+		if (l->context.n > 0)
+			config_error(errors, config_place_of(c, l, "context"),
+			    "context: transport = tcp has no TLS and takes "
+			    "none");
+		return;
+	}
+	if (l->context.n == 0)
+		use_only_context(c, l, errors);
+	else
+		l->context_index = find_context(c, l->context.items[0]);
+	for (size_t i = 0; i < l->context.n; i++) {
+		if (find_context(c, l->context.items[i]) == SIZE_MAX)
+			explain_context(c, l, l->context.items[i], errors);
+	}
+}
+
+static void
+check_context(struct config *c, struct config_context *x,
+    struct config_errors *errors)
+{
+	if (x->tls_min > x->tls_max)
+		config_error(errors, config_place_of(c, x,
+		    config_find_place(c, x, "tls_max") != NULL ? "tls_max" :
+		    "tls_min"), "tls_max must not be less than tls_min");
+	if (x->verify_peer)
+		config_error(errors, config_place_of(c, x, "verify_peer"),
+		    "verify_peer = on is not supported by this version");
+	if (x->local_pk == NULL && x->local_cert != NULL)
+		x->local_pk = xstrdup(x->local_cert);
+}
+
+void
+config_check(struct config *c, struct config_errors *errors)
+{
+	struct config_place whole = { c->bundle->files[0].path, 0 };
+
+	check_daemon(c, errors);
+	check_names(c, errors);
+	for (size_t i = 0; i < c->n_listens; i++) {
+		parse_addresses(c, &c->listens[i], errors);
+		check_addresses(c, &c->listens[i], errors);
+		check_contexts(c, &c->listens[i], errors);
+	}
+	for (size_t i = 0; i < c->n_contexts; i++)
+		check_context(c, &c->contexts[i], errors);
+	for (size_t i = 0; i < c->n_routes; i++)
+		config_check_route(c, &c->routes[i], errors);
+	if (c->n_listens == 0)
+		config_error(errors, whole, "there is no [listen] section: "
+		    "write [listen] and address = 0.0.0.0:8282");
+	if (c->n_routes == 0)
+		config_error(errors, whole, "there is no [route] section: "
+		    "write [route /] and handler = echo");
+}

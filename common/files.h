@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files a config names (certificates, keys, modules), opened once by the
+ * master, which may read them, and handed to workers, which may not.  The
+ * settings table says which settings are files.
+ */
+#ifndef WSSD_COMMON_FILES_H
+#define WSSD_COMMON_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "common/config.h"
+
+struct file {
+	char *path;		/* as the config names it */
+	int fd;			/* read-only, close-on-exec; owned */
+	bool code;		/* a module: a change of it needs new workers */
+	struct stat st;		/* as it was when it was opened */
+};
+
+struct files {
+	struct file *items;
+	size_t n;
+};
+
+/* Opens every file the config names, each path once.  -1: see errors. */
+int files_open(struct files *, const struct config *,
+    struct config_errors *);
+/* A received descriptor under its path; fd becomes the list's. */
+void files_add(struct files *, const char *path, int fd);
+/* The descriptor (still the list's), or -1. */
+int files_fd(const struct files *, const char *path);
+/* True when both name the same modules with the same content. */
+bool files_same_code(const struct files *, const struct files *);
+void files_done(struct files *);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the table of settings.  A new setting is a row here, a member in
+ * config.h, and a line in etc/wssd.ini.
+ */
+#include "common/settings.h"
+
+#include <string.h>
+
+#include "common/assert.h"
+#include "common/config.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const log_levels[] = {	/* enum log_level */
+	"error", "warn", "info", "debug", NULL };
+static const char *const transports[] = {	/* enum config_transport */
+	"ssl", "tcp", NULL };
+static const char *const tls_versions[] = {	/* enum config_tls */
+	"1.2", "1.3", NULL };
+static const char *const slow_consumers[] = {	/* enum config_slow */
+	"close", "drop-new", "pause", NULL };
+
+#define DAY_MS 86400000u
+#define GIB (1u << 30)
+
+#define IN(section_, member)                                                 \
+	.offset = offsetof(struct config_##section_, member)
+#define DAEMON(member) .section = SETTING_WSSD, IN(daemon, member)
+#define LISTEN(member) .section = SETTING_LISTEN, IN(listen, member)
+#define CONTEXT(member) .section = SETTING_CONTEXT, IN(context, member)
+#define ROUTE(member) .section = SETTING_ROUTE, IN(route, member)
+#define NUMBER(kind, min_, max_, initial_)                                   \
+	.type = SETTING_##kind, .min = (min_), .max = (max_),                \
+	.initial = (initial_)
+#define WORD(words_, initial_)                                               \
+	.type = SETTING_WORD, .words = (words_), .initial = (initial_)
+
+static const struct setting table[] = {
+{ .section = SETTING_WSSD, .key = "include", .type = SETTING_NONE,
+  .example = "/etc/wssd.d/*.ini",
+  .help = "More files to read: comma-separated paths, in which * and ? may "
+  "stand.  A relative path is meant relative to the folder of this file.  An "
+  "included file cannot include others." },
+{ .key = "workers", DAEMON(workers), .reload = SETTING_RESTART,
+  NUMBER(WORKERS, 1, CONFIG_WORKERS_MAX, "auto"),
+  .help = "How many worker processes serve the connections.  auto is one "
+  "for each CPU." },
+{ .key = "user", DAEMON(user), .type = SETTING_STRING,
+  .reload = SETTING_RESTART, .initial = "wssd",
+  .help = "The user the workers run as when wssd is started by root." },
+{ .key = "group", DAEMON(group), .type = SETTING_STRING,
+  .reload = SETTING_RESTART, .initial = "wssd",
+  .help = "The group the workers run as when wssd is started by root." },
+{ .key = "run_dir", DAEMON(run_dir), .type = SETTING_STRING,
+  .reload = SETTING_RESTART, .initial = "auto",
+  .help = "The folder of the control socket and the pid file.  auto is "
+  "$RUNTIME_DIRECTORY when systemd has set it, /run/wssd for root, else wssd "
+  "in $XDG_RUNTIME_DIR, or /tmp/wssd-UID." },
+{ .key = "log", DAEMON(log), .type = SETTING_STRING, .initial = "stderr",
+  .help = "Where log lines go: stderr, syslog, or the path of a file." },
+{ .key = "log_level", DAEMON(log_level), WORD(log_levels, "info"),
+  .help = "The least important lines that are logged." },
+{ .key = "stop_timeout", DAEMON(stop_timeout_ms),
+  NUMBER(DURATION, 0, DAY_MS, "10s"),
+  .help = "How long a stop waits for clients to answer the closing "
+  "handshake." },
+{ .key = "drain_window", DAEMON(drain_window_ms),
+  NUMBER(DURATION, 0, DAY_MS, "60s"),
+  .help = "When a worker is replaced, its connections are closed one by one "
+  "over this time, so that clients do not all come back at once." },
+{ .key = "worker_timeout", DAEMON(worker_timeout_ms),
+  NUMBER(DURATION, 0, DAY_MS, "10s"),
+  .help = "A worker that does not answer for so long is killed and "
+  "replaced.  0 is never." },
+{ .key = "max_connections", DAEMON(max_connections),
+  NUMBER(UINT, 0, GIB, "0"),
+  .help = "The most connections of all workers together.  0 is no limit." },
+{ .key = "max_connections_per_worker", DAEMON(max_connections_per_worker),
+  NUMBER(UINT, 1, GIB, "20000"),
+  .help = "The most connections of one worker." },
+{ .key = "max_connections_per_address", DAEMON(max_connections_per_address),
+  NUMBER(UINT, 0, 65535, "0"),
+  .help = "The most connections from one IP address.  0 is no limit." },
+
+{ .key = "address", LISTEN(address), .type = SETTING_LIST,
+  .flags = SETTING_REQUIRED, .example = "0.0.0.0:8282",
+  .help = "Where to listen: IP:PORT, or several with commas between.  "
+  "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine." },
+{ .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
+  .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
+  "behind nginx or Apache." },
+{ .key = "context", LISTEN(context), .type = SETTING_LIST,
+  .example = "default",
+  .help = "The names of the contexts (certificates) to use; the first is "
+  "the default.  Not needed when there is only one [context]." },
+{ .key = "backlog", LISTEN(backlog), NUMBER(UINT, 1, 65535, "1024"),
+  .help = "How many connections may wait to be accepted." },
+{ .key = "handshake_timeout", LISTEN(handshake_timeout_ms),
+  NUMBER(DURATION, 1, DAY_MS, "10s"),
+  .help = "The time a client has for the TLS handshake and the request." },
+{ .key = "max_header_size", LISTEN(max_header_size),
+  NUMBER(SIZE, 256, 65536, "8k"),
+  .help = "The most bytes of the request with all its headers." },
+{ .key = "max_headers", LISTEN(max_headers), NUMBER(UINT, 1, 128, "100"),
+  .help = "The most headers of a request." },
+
+{ .key = "local_cert", CONTEXT(local_cert), .type = SETTING_STRING,
+  .flags = SETTING_REQUIRED | SETTING_FILE,
+  .example = "/etc/wssd/server.pem",
+  .help = "The certificate in PEM form, with the chain that leads to its "
+  "CA behind it." },
+{ .key = "local_pk", CONTEXT(local_pk), .type = SETTING_STRING,
+  .flags = SETTING_FILE, .example = "/etc/wssd/server.key",
+  .help = "The certificate's private key in PEM form.  When it is not set, "
+  "the key stands in the file of local_cert." },
+{ .key = "tls_min", CONTEXT(tls_min), WORD(tls_versions, "1.2"),
+  .help = "The oldest version of TLS that is spoken." },
+{ .key = "tls_max", CONTEXT(tls_max), WORD(tls_versions, "1.3"),
+  .help = "The newest version of TLS that is spoken." },
+{ .key = "ciphers", CONTEXT(ciphers), .type = SETTING_STRING,
+  .initial = "ECDHE+AESGCM:ECDHE+CHACHA20",
+  .help = "The ciphers for TLS 1.2, as openssl-ciphers(1) writes them." },
+{ .key = "ciphersuites", CONTEXT(ciphersuites), .type = SETTING_STRING,
+  .initial = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+  "TLS_CHACHA20_POLY1305_SHA256",
+  .help = "The cipher suites for TLS 1.3." },
+{ .key = "groups", CONTEXT(groups), .type = SETTING_STRING,
+  .initial = "X25519:P-256:P-384",
+  .help = "The groups for the key exchange." },
+{ .key = "session_tickets", CONTEXT(session_tickets), .type = SETTING_BOOL,
+  .initial = "on",
+  .help = "Lets clients that come back skip most of the TLS handshake." },
+{ .key = "verify_peer", CONTEXT(verify_peer), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "Whether clients need a certificate.  This version knows only "
+  "off." },
+
+{ .key = "host", ROUTE(host), .type = SETTING_LIST,
+  .example = "example.org",
+  .help = "Only for requests with this Host (without the port), or one of "
+  "these.  Not set: any." },
+{ .key = "listen", ROUTE(listen), .type = SETTING_LIST,
+  .example = "default",
+  .help = "Only for connections of this [listen], or one of these.  Not "
+  "set: any." },
+{ .key = "handler", ROUTE(handler), .type = SETTING_STRING,
+  .flags = SETTING_REQUIRED, .example = "reply",
+  .help = "What answers the messages: reply sends the same text each time, "
+  "echo sends back what came, module is a shared object of your own." },
+{ .section = SETTING_ROUTE, .key = "text", .type = SETTING_NONE,
+  .flags = SETTING_OPTION | SETTING_REQUIRED, .handler = "reply",
+  .example = "ok", .help = "The text that handler = reply sends." },
+{ .key = "module", ROUTE(module), .type = SETTING_STRING,
+  .flags = SETTING_OPTION | SETTING_REQUIRED | SETTING_FILE | SETTING_CODE,
+  .reload = SETTING_ROLL, .handler = "module",
+  .example = "/usr/lib/wssd/chat.so",
+  .help = "The shared object for handler = module." },
+{ .section = SETTING_ROUTE, .key = "option.NAME", .type = SETTING_NONE,
+  .flags = SETTING_OPTION, .handler = "module", .example = "value",
+  .help = "An option for the module, which knows what NAME means." },
+{ .key = "origins", ROUTE(origins), .type = SETTING_LIST,
+  .example = "https://example.org",
+  .help = "The websites whose pages may connect, as browsers write them in "
+  "the Origin header.  Not set: all." },
+{ .key = "subprotocols", ROUTE(subprotocols), .type = SETTING_LIST,
+  .example = "chat.v2, chat.v1",
+  .help = "The subprotocols that are agreed to, the most wanted first." },
+{ .key = "max_message", ROUTE(max_message), NUMBER(SIZE, 1, GIB, "64k"),
+  .help = "The most bytes of a message; a longer one closes the connection "
+  "with 1009." },
+{ .key = "max_frame", ROUTE(max_frame), NUMBER(SIZE, 0, GIB, "0"),
+  .help = "The most bytes of a frame.  0 is as max_message." },
+{ .key = "max_fragments", ROUTE(max_fragments), NUMBER(UINT, 0, GIB, "0"),
+  .help = "The most frames of a message.  0 is no limit." },
+{ .key = "output_high", ROUTE(output_high), NUMBER(SIZE, 1, GIB, "1m"),
+  .help = "When so many bytes wait for a client that does not read, it is a "
+  "slow consumer." },
+{ .key = "output_low", ROUTE(output_low), NUMBER(SIZE, 0, GIB, "256k"),
+  .help = "It is one until no more than so many bytes wait.  When only "
+  "output_high is set, this is a quarter of it if it would be more." },
+{ .key = "slow_consumer", ROUTE(slow_consumer),
+  WORD(slow_consumers, "close"),
+  .help = "What happens to a slow consumer: close ends the connection, "
+  "drop-new drops messages pushed to it, pause stops reading from it." },
+{ .key = "ping_interval", ROUTE(ping_interval_ms),
+  NUMBER(DURATION, 0, DAY_MS, "30s"),
+  .help = "A client that was silent for so long is sent a ping.  0 is "
+  "never." },
+{ .key = "ping_timeout", ROUTE(ping_timeout_ms),
+  NUMBER(DURATION, 0, DAY_MS, "10s"),
+  .help = "A client that does not answer a ping for so long is gone.  0 is "
+  "never." },
+{ .key = "idle_timeout", ROUTE(idle_timeout_ms),
+  NUMBER(DURATION, 0, 365ull * DAY_MS, "0"),
+  .help = "A client that sends no message for so long is closed.  0 is "
+  "never." },
+{ .key = "close_timeout", ROUTE(close_timeout_ms),
+  NUMBER(DURATION, 1, DAY_MS, "5s"),
+  .help = "The time a client has to answer a Close frame." },
+};
+
+static const char *const section_names[SETTING_SECTIONS] = {
+	[SETTING_WSSD] = "wssd", [SETTING_LISTEN] = "listen",
+	[SETTING_CONTEXT] = "context", [SETTING_ROUTE] = "route",
+};
+
+const char *
+setting_section_name(enum setting_section section)
+{
+	ASSERT(section < SETTING_SECTIONS);
+	return section_names[section];
+}
+
+enum setting_section
+setting_section_find(const char *kind)
+{
+	size_t i = 0;
+
+	while (i < SETTING_SECTIONS && strcmp(section_names[i], kind) != 0)
+		i++;
+	return (enum setting_section)i;
+}
+
+const struct setting *
+settings_table(size_t *n_out)
+{
+	*n_out = COUNT(table);
+	return table;
+}
+
+const struct setting *
+settings_find(enum setting_section section, const char *key)
+{
+	if (strncmp(key, "option.", 7) == 0 && key[7] != '\0')
+		key = "option.NAME";
+	for (size_t i = 0; i < COUNT(table); i++) {
+		if (table[i].section == section &&
+		    strcmp(table[i].key, key) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
