@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mode echo: every connection keeps `depth` messages under way.  A turn
+ * receives for all ready connections, compares, and then sends for all of
+ * them, so that the load costs less than any server it measures.
+ */
+#include "load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "frames.h"
+#include "ring.h"
+
+#define SLOT_SIZE (96 * 1024)
+
+struct peer {
+	struct client client;
+	struct frames_reader reader;
+	struct echo *echo;
+	uint32_t next;			/* the seq of the message sent next */
+	size_t due;			/* messages to be sent in this turn */
+	uint64_t *sent_at;		/* by seq % depth */
+	struct buf reply;		/* pongs due in this turn */
+	struct buf out;			/* 0..out_done sent, ..len queued */
+	size_t out_done;
+};
+
+struct echo {
+	const struct load *load;
+	struct frames frames;
+	struct peer *peers;
+	size_t alive;
+	int epfd;
+	struct ring *ring;
+	uint8_t *slots;			/* RING_MAX * SLOT_SIZE */
+	struct ring_op ops[RING_MAX];
+	struct peer *turn[RING_MAX];	/* whom ops[i] belongs to */
+	struct buf plain;		/* frames before they are sealed */
+	uint64_t now;
+	bool measuring;
+	size_t messages;		/* since measuring began */
+	size_t errors;
+	uint64_t cpu, self, began;	/* at the beginning */
+	struct meter_histogram latency;
+};
+
+static void
+lose(struct echo *e, struct peer *p, const char *why)
+{
+	fprintf(stderr, "bench-load: connection %u: %s\n", p->reader.id, why);
+	client_done(&p->client);
+	e->errors++;
+	e->alive--;
+	p->due = 0;
+}
+
+static int
+on_plain(void *arg, const uint8_t *data, size_t len, struct err *err)
+{
+	struct peer *p = arg;
+	struct echo *e = p->echo;
+	uint32_t seq = p->reader.seq;
+	size_t came = 0, i;
+	int result;
+
+	result = frames_check(&e->frames, &p->reader, data, len, &p->reply,
+	    &came, err);
+	if (came > p->next - seq)
+		return err_set(err, "more messages came than were sent");
+	p->due += came;
+	if (e->measuring) {
+		e->messages += came;
+		for (i = 0; i < came; i++)
+			meter_add(&e->latency,
+			    e->now - p->sent_at[(seq + i) % e->load->depth]);
+	}
+	return result;
+}
+
+/* All frames that are due, in as few records as they fit into. */
+static void
+fill(struct echo *e, struct peer *p)
+{
+	size_t at, n;
+
+	buf_clear(&e->plain);
+	buf_put(&e->plain, p->reply.data, p->reply.len);
+	buf_clear(&p->reply);
+	for (; p->due > 0; p->due--, p->next++) {
+		p->sent_at[p->next % e->load->depth] = e->now;
+		frames_put(&e->frames, p->reader.id, p->next, &e->plain);
+	}
+	for (at = 0; at < e->plain.len; at += n) {
+		n = e->plain.len - at;
+		if (n > RECORD_PLAIN_MAX)
+			n = RECORD_PLAIN_MAX;
+		buf_reserve(&p->out, n + RECORD_OVERHEAD);
+		p->out.len += record_seal(&p->client.seal,
+		    e->plain.data + at, n, p->out.data + p->out.len);
+	}
+}
+
+static void
+watch(struct echo *e, struct peer *p, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = p };
+
+	epoll_ctl(e->epfd, EPOLL_CTL_MOD, p->client.fd, &ev);
+}
+
+static void
+sent(struct echo *e, struct peer *p, int result, bool waited)
+{
+	struct err err = ERR_INIT;
+
+	if (result < 0 && result != -EAGAIN) {
+		errno = -result;
+		err_set_errno(&err, "send");
+		lose(e, p, err.text);
+		return;
+	}
+	if (result > 0)
+		p->out_done += (size_t)result;
+	if (p->out_done == p->out.len) {
+		buf_clear(&p->out);
+		p->out_done = 0;
+		if (waited)
+			watch(e, p, EPOLLIN);
+	} else if (!waited) {
+		watch(e, p, EPOLLIN | EPOLLOUT);
+	}
+}
+
+/* peers[0..count) have something to say; at most RING_MAX. */
+static void
+send_for(struct echo *e, struct peer **peers, size_t count)
+{
+	bool waited[RING_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < count; i++) {
+		struct peer *p = peers[i];
+
+		if (p->client.fd < 0)
+			continue;
+		waited[n] = p->out.len > 0;
+		if (p->due > 0 || p->reply.len > 0)
+			fill(e, p);
+		if (p->out.len == 0)
+			continue;
+		e->turn[n] = p;
+		e->ops[n].fd = p->client.fd;
+		e->ops[n].data = p->out.data + p->out_done;
+		e->ops[n].len = p->out.len - p->out_done;
+		n++;
+	}
+	ring_send(e->ring, e->ops, n);
+	for (i = 0; i < n; i++)
+		sent(e, e->turn[i], e->ops[i].result, waited[i]);
+}
+
+static void
+received(struct echo *e, struct peer *p, const struct ring_op *op,
+    size_t before)
+{
+	uint8_t *slot = (uint8_t *)op->data - before;
+	struct err err = ERR_INIT;
+
+	if (op->result == -EAGAIN) {
+		/* What client_unread gave must go back. */
+		if (client_feed(&p->client, slot, before, on_plain, p,
+		    &err) < 0)
+			lose(e, p, err.text);
+	} else if (op->result <= 0) {
+		errno = op->result < 0 ? -op->result : ECONNRESET;
+		err_set_errno(&err, "recv");
+		lose(e, p, err.text);
+	} else if (client_feed(&p->client, slot, before + (size_t)op->result,
+	    on_plain, p, &err) < 0) {
+		lose(e, p, err.text);
+	}
+}
+
+static void
+receive_for(struct echo *e, const struct epoll_event *evs, size_t count)
+{
+	size_t before[RING_MAX], i, n = 0;
+	struct peer *p;
+	uint8_t *slot;
+
+	for (i = 0; i < count; i++) {
+		p = evs[i].data.ptr;
+		if ((evs[i].events & ~(uint32_t)EPOLLOUT) == 0)
+			continue;
+		slot = e->slots + n * SLOT_SIZE;
+		before[n] = client_unread(&p->client, slot);
+		e->turn[n] = p;
+		e->ops[n].fd = p->client.fd;
+		e->ops[n].data = slot + before[n];
+		e->ops[n].len = SLOT_SIZE - before[n];
+		n++;
+	}
+	ring_recv(e->ring, e->ops, n);
+	e->now = meter_now_ns();
+	for (i = 0; i < n; i++)
+		received(e, e->turn[i], &e->ops[i], before[i]);
+}
+
+static void
+turn(struct echo *e, uint64_t until)
+{
+	struct epoll_event evs[RING_MAX];
+	struct peer *peers[RING_MAX];
+	uint64_t now = meter_now_ns();
+	int i, n, wait_ms;
+
+	wait_ms = until > now ? (int)((until - now) / 1000000) + 1 : 0;
+	n = epoll_wait(e->epfd, evs, RING_MAX, wait_ms);
+	if (n <= 0)
+		return;
+	receive_for(e, evs, (size_t)n);
+	for (i = 0; i < n; i++)
+		peers[i] = evs[i].data.ptr;
+	send_for(e, peers, (size_t)n);
+}
+
+static void
+run_until(struct echo *e, uint64_t until)
+{
+	while (e->alive > 0 && meter_now_ns() < until)
+		turn(e, until);
+}
+
+static int
+start_peers(struct echo *e, struct err *err)
+{
+	const struct load *load = e->load;
+	struct client *clients;
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct peer *batch[RING_MAX];
+	size_t i, n = 0;
+	int result;
+
+	clients = xcalloc(load->connections, sizeof(*clients));
+	result = clients_open(clients, load->connections, &load->target, err);
+	e->now = meter_now_ns();
+	for (i = 0; i < load->connections && result == 0; i++) {
+		struct peer *p = &e->peers[i];
+
+		p->client = clients[i];
+		p->reader.id = (uint32_t)i;
+		p->echo = e;
+		p->due = load->depth;
+		p->sent_at = xcalloc(load->depth, sizeof(*p->sent_at));
+		fcntl(p->client.fd, F_SETFL, O_NONBLOCK);
+		ev.data.ptr = p;
+		if (epoll_ctl(e->epfd, EPOLL_CTL_ADD, p->client.fd, &ev) < 0)
+			result = err_set_errno(err, "epoll_ctl");
+		e->alive++;
+		batch[n++] = p;
+		if (n == RING_MAX || i + 1 == load->connections) {
+			send_for(e, batch, n);
+			n = 0;
+		}
+	}
+	free(clients);
+	return result;
+}
+
+static int
+measure(struct echo *e, struct err *err)
+{
+	const struct load *load = e->load;
+
+	run_until(e, meter_now_ns() + (uint64_t)(load->warmup * 1e9));
+	if (meter_cpu_ns(&load->server, &e->cpu, err) < 0)
+		return -1;
+	e->self = meter_self_ns();
+	e->began = meter_now_ns();
+	e->measuring = true;
+	run_until(e, e->began + (uint64_t)(load->seconds * 1e9));
+	e->measuring = false;
+	return 0;
+}
+
+static int
+report(struct echo *e, struct err *err)
+{
+	uint64_t wall = meter_now_ns() - e->began, cpu = 0;
+	double messages = (double)(e->messages > 0 ? e->messages : 1);
+	const struct meter_histogram *h = &e->latency;
+
+	if (meter_cpu_ns(&e->load->server, &cpu, err) < 0)
+		return -1;
+	cpu -= e->cpu;
+	printf("{\"mode\": \"echo\", \"connections\": %zu, \"size\": %zu, "
+	    "\"depth\": %zu, \"seconds\": %.3f, \"messages\": %zu, "
+	    "\"rate\": %.0f, ", e->load->connections, e->load->size,
+	    e->load->depth, (double)wall / 1e9, e->messages,
+	    (double)e->messages * 1e9 / (double)wall);
+	printf("\"server_cpu_us_per_message\": %.4f, \"server_busy\": %.3f, "
+	    "\"load_cpu_us_per_message\": %.4f, ",
+	    (double)cpu / 1000 / messages, (double)cpu / (double)wall,
+	    (double)(meter_self_ns() - e->self) / 1000 / messages);
+	printf("\"latency_us\": {\"p50\": %.1f, \"p90\": %.1f, "
+	    "\"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}, ",
+	    meter_percentile_us(h, 0.5), meter_percentile_us(h, 0.9),
+	    meter_percentile_us(h, 0.99), meter_percentile_us(h, 0.999),
+	    (double)h->max / 1000);
+	printf("\"io\": \"%s\", \"errors\": %zu}\n", ring_name(e->ring),
+	    e->errors);
+	if (e->errors > 0)
+		return err_set(err, "%zu connections were lost or got a wrong "
+		    "answer", e->errors);
+	if (e->messages == 0)
+		return err_set(err, "no message came back");
+	return 0;
+}
+
+static void
+echo_done(struct echo *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->load->connections; i++) {
+		if (e->peers[i].echo != NULL)
+			client_done(&e->peers[i].client);
+		free(e->peers[i].sent_at);
+		buf_done(&e->peers[i].reply);
+		buf_done(&e->peers[i].out);
+	}
+	close(e->epfd);
+	ring_free(e->ring);
+	buf_done(&e->plain);
+	frames_done(&e->frames);
+	free(e->peers);
+	free(e->slots);
+	free(e);
+}
+
+int
+load_echo(const struct load *load, struct err *err)
+{
+	struct echo *e = xcalloc(1, sizeof(*e));
+	int result = -1;
+
+	e->load = load;
+	e->peers = xcalloc(load->connections, sizeof(*e->peers));
+	e->slots = xmalloc((size_t)RING_MAX * SLOT_SIZE);
+	e->ring = ring_new(load->plain_io);
+	e->epfd = epoll_create1(EPOLL_CLOEXEC);
+	frames_init(&e->frames, load->size, load->binary);
+	if (e->epfd < 0)
+		err_set_errno(err, "epoll_create1");
+	else if (start_peers(e, err) == 0 && measure(e, err) == 0)
+		result = report(e, err);
+	echo_done(e);
+	return result;
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The yardstick: the cheapest WebSocket echo server over TLS 1.3 that epoll
+ * and OpenSSL allow when every connection is served for itself: one SSL_read
+ * loop and one SSL_write a turn, frames decoded and answered in place.  It
+ * has no features, no limits worth the name and no log: what wssd costs more
+ * than this program is the price of what wssd does.
+ *
+ * It links nothing of wssd but the allocator.  For measurements only.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+
+#define WORK_SIZE (256 * 1024)		/* what one turn reads at most */
+#define FRAME_MAX (16 * 1024 * 1024)
+#define HEAD_MAX 8192
+#define EVENTS_MAX 512
+
+struct conn {
+	SSL *ssl;
+	int fd;
+	bool accepted;		/* the TLS handshake is done */
+	bool open;		/* 101 was sent */
+	bool closing;		/* nothing is read any more */
+	uint8_t *in;		/* an unfinished frame or head; else NULL */
+	size_t in_len, in_room;
+	uint8_t *out;		/* what SSL_write could not place; else NULL */
+	size_t out_len;
+};
+
+struct server {
+	int epfd, listener;
+	SSL_CTX *ctx;
+	uint8_t *work;		/* WORK_SIZE bytes, shared by all turns */
+};
+
+static _Noreturn void
+die(const char *what)
+{
+	fprintf(stderr, "bench-limit: %s: %s\n", what, strerror(errno));
+	ERR_print_errors_fp(stderr);
+	exit(1);
+}
+
+static void
+conn_free(struct conn *c)
+{
+	SSL_free(c->ssl);
+	close(c->fd);
+	free(c->in);
+	free(c->out);
+	free(c);
+}
+
+static void
+watch(struct server *s, struct conn *c, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = c };
+
+	if (epoll_ctl(s->epfd, EPOLL_CTL_MOD, c->fd, &ev) < 0)
+		die("epoll_ctl");
+}
+
+/* All of data leaves, or is kept until the socket is writable again. */
+static int
+send_all(struct server *s, struct conn *c, const uint8_t *data, size_t len)
+{
+	int n = SSL_write(c->ssl, data, (int)len);
+
+	if (n > 0)
+		return 0;
+	if (SSL_get_error(c->ssl, n) != SSL_ERROR_WANT_WRITE)
+		return -1;
+	if (c->out == NULL) {
+		c->out = xmalloc(len);
+		memcpy(c->out, data, len);
+		c->out_len = len;
+		watch(s, c, EPOLLOUT);
+	}
+	return 0;
+}
+
+/*
+ * Unmasks to a place in front of the source: a vector is loaded before the
+ * bytes it may overlap are stored, so the loop may not be turned round.
+ */
+static void
+unmask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t *key)
+{
+	uint64_t mask __attribute__((vector_size(16)));
+	uint64_t word __attribute__((vector_size(16)));
+	uint8_t k[16];
+	size_t i;
+
+	for (i = 0; i < sizeof(k); i++)
+		k[i] = key[i & 3];
+	memcpy(&mask, k, sizeof(mask));
+	for (i = 0; len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, from + i, sizeof(word));
+		word ^= mask;
+		memcpy(to + i, &word, sizeof(word));
+	}
+	for (; i < len; i++)
+		to[i] = from[i] ^ k[i & 3];
+}
+
+/*
+ * The size of the head and of the payload (RFC 6455 section 5.2); 0 when the
+ * head is not all there, -1 for what a client may not send.
+ */
+static int
+frame_head(const uint8_t *p, size_t len, size_t *head_out, uint64_t *size_out)
+{
+	uint64_t size;
+	size_t head, i;
+
+	if (len < 2)
+		return 0;
+	if ((p[1] & 0x80) == 0)
+		return -1;
+	size = p[1] & 0x7f;
+	head = size == 126 ? 4 : size == 127 ? 10 : 2;
+	if (len < head + 4)
+		return 0;
+	if (head > 2)
+		for (size = 0, i = 2; i < head; i++)
+			size = size << 8 | p[i];
+	if (size > FRAME_MAX)
+		return -1;
+	*head_out = head;
+	*size_out = size;
+	return 1;
+}
+
+/*
+ * Turns all whole frames of data into their answers, in place: an answer has
+ * no mask and so is never longer than what it answers.
+ * 0..out answers, out..in free, in..len still to be decoded.
+ */
+static int
+answer(struct conn *c, uint8_t *data, size_t len, size_t *in_out,
+    size_t *out_out, size_t *need_out)
+{
+	size_t in = *in_out, out = in, head;
+	uint64_t size;
+	uint8_t first, key[4];
+	int r;
+
+	*need_out = 0;
+	while (!c->closing) {
+		r = frame_head(data + in, len - in, &head, &size);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			break;
+		if (size > len - in - head - 4) {
+			*need_out = head + 4 + (size_t)size;
+			break;
+		}
+		first = data[in];
+		memcpy(key, data + in + head, 4);
+		if ((first & 0x0f) != 0x0a) {
+			memmove(data + out, data + in, head);
+			data[out] = (first & 0x0f) == 0x09 ? 0x8a : first;
+			data[out + 1] &= 0x7f;
+			unmask(data + out + head, data + in + head + 4,
+			    (size_t)size, key);
+			out += head + (size_t)size;
+		}
+		c->closing = (first & 0x0f) == 0x08;
+		in += head + 4 + (size_t)size;
+	}
+	*in_out = in;
+	*out_out = out;
+	return 0;
+}
+
+/* Sec-WebSocket-Accept: base64(SHA-1(key + GUID)), RFC 6455 section 4.2.2. */
+static void
+accept_value(const char *key, int key_len, char out[static 32])
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char md[EVP_MAX_MD_SIZE];
+	char text[128];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%.*s%s", key_len, key, guid);
+	if (!EVP_Digest(text, (size_t)n, md, NULL, EVP_sha1(), NULL))
+		die("SHA-1");
+	EVP_EncodeBlock((unsigned char *)out, md, 20);
+}
+
+/* Answers the request head; *done_out is its length, 0 when unfinished. */
+static int
+upgrade(struct server *s, struct conn *c, const uint8_t *data, size_t len,
+    size_t *done_out)
+{
+	static const char field[] = "\r\nsec-websocket-key:";
+	char head[HEAD_MAX + 1], value[32], reply[256], *end, *key;
+	size_t n = len < HEAD_MAX ? len : HEAD_MAX, key_len;
+
+	memcpy(head, data, n);
+	head[n] = '\0';
+	*done_out = 0;
+	end = strstr(head, "\r\n\r\n");
+	if (end == NULL)
+		return n < HEAD_MAX ? 0 : -1;
+	*end = '\0';
+	key = strcasestr(head, field);
+	if (key == NULL)
+		return -1;
+	key += sizeof(field) - 1;
+	key += strspn(key, " ");
+	key_len = strcspn(key, " \r");
+	if (key_len != 24)
+		return -1;
+	accept_value(key, (int)key_len, value);
+	n = (size_t)snprintf(reply, sizeof(reply),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", value);
+	c->open = true;
+	*done_out = (size_t)(end - head) + 4;
+	return send_all(s, c, (const uint8_t *)reply, n);
+}
+
+/* Keeps data[done..len) for the next turn, with room for need bytes. */
+static void
+keep(struct conn *c, uint8_t *data, size_t done, size_t len, size_t need)
+{
+	size_t left = len - done;
+	uint8_t *old = c->in;
+
+	if (left == 0) {
+		free(c->in);
+		c->in = NULL;
+	} else {
+		if (need < left + HEAD_MAX)
+			need = left + HEAD_MAX;
+		if (old == NULL || c->in_room < need) {
+			c->in = xmalloc(need);
+			memcpy(c->in, data + done, left);
+			c->in_room = need;
+			free(old);
+		} else if (data + done != c->in) {
+			memmove(c->in, data + done, left);
+		}
+	}
+	c->in_len = left;
+}
+
+static int
+take(struct server *s, struct conn *c, uint8_t *data, size_t len)
+{
+	size_t done = 0, out, start, need = 0;
+
+	if (!c->open && upgrade(s, c, data, len, &done) < 0)
+		return -1;
+	if (c->open) {
+		start = done;
+		if (answer(c, data, len, &done, &out, &need) < 0)
+			return -1;
+		if (out > start &&
+		    send_all(s, c, data + start, out - start) < 0)
+			return -1;
+	}
+	keep(c, data, done, len, need);
+	return 0;
+}
+
+/*
+ * SSL_has_pending, because with read-ahead OpenSSL may hold records that
+ * epoll knows nothing of.
+ */
+static int
+on_readable(struct server *s, struct conn *c)
+{
+	uint8_t *data;
+	size_t len, room;
+	int n = 1;
+
+	do {
+		data = c->in != NULL ? c->in : s->work;
+		room = c->in != NULL ? c->in_room : WORK_SIZE;
+		len = c->in_len;
+		do {
+			n = SSL_read(c->ssl, data + len, (int)(room - len));
+			if (n > 0)
+				len += (size_t)n;
+		} while (n > 0 && len < room && SSL_has_pending(c->ssl));
+		if (n <= 0 && SSL_get_error(c->ssl, n) != SSL_ERROR_WANT_READ)
+			return -1;
+		if (len > c->in_len && take(s, c, data, len) < 0)
+			return -1;
+	} while (n > 0 && c->out == NULL && !c->closing &&
+	    SSL_has_pending(c->ssl));
+	return 0;
+}
+
+static int
+on_writable(struct server *s, struct conn *c)
+{
+	int n = SSL_write(c->ssl, c->out, (int)c->out_len);
+
+	if (n <= 0)
+		return SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_WRITE ? 0 :
+		    -1;
+	free(c->out);
+	c->out = NULL;
+	watch(s, c, EPOLLIN);
+	return SSL_has_pending(c->ssl) ? on_readable(s, c) : 0;
+}
+
+/* One turn of one connection; -1 when it has ended. */
+static int
+turn(struct server *s, struct conn *c)
+{
+	int n;
+
+	ERR_clear_error();
+	if (!c->accepted) {
+		n = SSL_accept(c->ssl);
+		if (n <= 0)
+			return SSL_get_error(c->ssl, n) ==
+			    SSL_ERROR_WANT_READ ? 0 : -1;
+		c->accepted = true;
+		if (!SSL_has_pending(c->ssl))
+			return 0;
+	}
+	n = c->out != NULL ? on_writable(s, c) : on_readable(s, c);
+	if (n == 0 && c->closing && c->out == NULL) {
+		SSL_shutdown(c->ssl);
+		return -1;
+	}
+	return n;
+}
+
+static void
+accept_some(struct server *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct conn *c;
+	int fd, on = 1, i;
+
+	for (i = 0; i < 64; i++) {
+		fd = accept4(s->listener, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		c = xcalloc(1, sizeof(*c));
+		c->fd = fd;
+		c->ssl = SSL_new(s->ctx);
+		if (c->ssl == NULL || !SSL_set_fd(c->ssl, fd))
+			die("SSL_new");
+		ev.data.ptr = c;
+		if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+			die("epoll_ctl");
+	}
+}
+
+static SSL_CTX *
+make_ctx(const char *cert, const char *key)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx == NULL ||
+	    !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
+	    !SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") ||
+	    SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		die("certificate");
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	return ctx;
+}
+
+static int
+make_listener(uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd, on = 1;
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+	    listen(fd, 4096) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
+		die("listen");
+	printf("%u\n", ntohs(sin.sin_port));
+	fflush(stdout);
+	return fd;
+}
+
+static void
+serve(struct server *s)
+{
+	struct epoll_event evs[EVENTS_MAX];
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+	int i, n;
+
+	if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->listener, &ev) < 0)
+		die("epoll_ctl");
+	for (;;) {
+		n = epoll_wait(s->epfd, evs, EVENTS_MAX, -1);
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait");
+		for (i = 0; i < n; i++) {
+			if (evs[i].data.ptr == NULL)
+				accept_some(s);
+			else if (turn(s, evs[i].data.ptr) < 0)
+				conn_free(evs[i].data.ptr);
+		}
+	}
+}
+
+/* As root a quarter of a million descriptors, else what is allowed. */
+static void
+raise_files(void)
+{
+	struct rlimit files = { 1 << 18, 1 << 18 };
+
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 &&
+	    getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "port", required_argument, NULL, 'p' },
+		{ "cert", required_argument, NULL, 'c' },
+		{ "key", required_argument, NULL, 'k' },
+		{ NULL, 0, NULL, 0 }
+	};
+	const char *cert = NULL, *key = NULL;
+	struct server s = { 0 };
+	unsigned long port = 0;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (opt == 'p')
+			port = strtoul(optarg, NULL, 10);
+		else if (opt == 'c')
+			cert = optarg;
+		else if (opt == 'k')
+			key = optarg;
+	}
+	if (cert == NULL || key == NULL || port > 65535) {
+		fprintf(stderr, "usage: bench-limit [--port N] "
+		    "--cert FILE --key FILE\n");
+		return 2;
+	}
+	/*
+	 * Heap that was returned to the kernel comes back through page
+	 * faults: that doubles the cost of a 64 KiB message, and is a matter
+	 * of malloc's mood, not of the work.
+	 */
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	signal(SIGPIPE, SIG_IGN);
+	raise_files();
+	s.work = xmalloc(WORK_SIZE);
+	s.ctx = make_ctx(cert, key);
+	s.epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (s.epfd < 0)
+		die("epoll_create1");
+	s.listener = make_listener((uint16_t)port);
+	serve(&s);
+}

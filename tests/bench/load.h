@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the command line of bench-load says, and the modes it can choose.
+ * A mode prints one JSON object on stdout and returns 0, or leaves the
+ * reason in err.
+ */
+#ifndef WSSD_BENCH_LOAD_H
+#define WSSD_BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client.h"
+#include "common/err.h"
+#include "meter.h"
+
+struct load {
+	struct client_target target;
+	struct meter_pids server;
+	size_t connections;
+	size_t size;		/* of a message */
+	size_t depth;		/* messages under way per connection */
+	double seconds, warmup;
+	bool binary;		/* binary messages instead of text */
+	bool plain_io;		/* no io_uring */
+};
+
+int load_echo(const struct load *, struct err *);
+int load_handshake(const struct load *, struct err *);
+int load_idle(const struct load *, struct err *);
+int load_syscall(const struct load *, struct err *);
+
+#endif
