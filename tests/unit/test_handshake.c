@@ -103,6 +103,8 @@ static const struct row rows[] = {
 	    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA\r\n", 400, NULL },
 	{ "key in base64url", UP CONN VER
 	    "Sec-WebSocket-Key: AAAAAAAAAA-_AAAAAAAAAA==\r\n", 400, NULL },
+	{ "key with a ~", UP CONN VER
+	    "Sec-WebSocket-Key: AAAAAAAAAA~AAAAAAAAAAA==\r\n", 400, NULL },
 	{ "key with a space", UP CONN VER
 	    "Sec-WebSocket-Key: AAAAAAAAAA AAAAAAAAAAA==\r\n", 400, NULL },
 	{ "key of every kind of character", UP CONN VER
@@ -131,6 +133,7 @@ static const struct row rows[] = {
 	    0, NULL },
 	{ "several", ALL EXT "a, b ; c ;d=1;e = \"x\"\t, f;g=\"\\x\\y\"\r\n",
 	    0, NULL },
+	{ "tabs", ALL EXT "a\t;\tb\t=\tc\r\n", 0, NULL },
 	{ "in two fields", ALL EXT "a\r\n" EXT "b; c\r\n", 0, NULL },
 	{ "extensions empty", ALL EXT "\r\n", 400, NULL },
 	{ "; in front", ALL EXT "; a\r\n", 400, NULL },
@@ -274,6 +277,8 @@ test_origins(void **state)
 		{ "https://*.a.org", "https://evil/.a.org", false },
 		{ "https://*.a.org", "https://evil:1@b.a.org", false },
 		{ "https://*.a.org", "https://b.a.org.evil", false },
+		{ "https://*.a.org", "https://b^.a.org", false },
+		{ "https://*.a.org", "https://b~.a.org", false },
 		{ "https://*.a.org", "https://*.a.org", false },
 		{ "https://*.a.org", "https:", false },
 		{ "https://a*.org", "https://ab.org", false },

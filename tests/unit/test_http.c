@@ -136,6 +136,8 @@ static const struct row rows[] = {
 	R("Host ::1 with a port", GET "Host: [::ffff:1.2.3.4]:443\r\n" END, 0),
 	R("Host of every character", GET "Host: a-._~!$&'()*+,;=%4f\r\n" END,
 	    0),
+	R("Host in capitals", GET "Host: A%4F\r\n" END, 0),
+	R("Host FE80::A", GET "Host: [FE80::A]\r\n" END, 0),
 	R("Host empty", GET "Host:\r\n" END, 400),
 	R("Host of spaces", GET "Host:  \t \r\n" END, 400),
 	R("Host of a port only", GET "Host: :443\r\n" END, 400),
@@ -155,6 +157,7 @@ static const struct row rows[] = {
 	R("Host [::1]x", GET "Host: [::1]x\r\n" END, 400),
 	R("Host [::1%lo]", GET "Host: [::1%lo]\r\n" END, 400),
 	R("Host [::G]", GET "Host: [::G]\r\n" END, 400),
+	R("Host [::@]", GET "Host: [::@]\r\n" END, 400),
 	R("Host [::1]:x", GET "Host: [::1]:x\r\n" END, 400),
 };
 
