@@ -47,6 +47,19 @@ fail(struct ws *ws, struct ws_event *event, unsigned code, const char *fmt,
 	return false;
 }
 
+/* Without a look at the reason's 96 bytes: this is done for every frame. */
+static void
+clear(struct ws_event *event)
+{
+	event->type = WS_EVENT_NEED;
+	event->opcode = WS_CONTINUATION;
+	event->code = 0;
+	event->data = NULL;
+	event->len = event->consumed = 0;
+	event->need = 0;
+	event->reason[0] = '\0';
+}
+
 static void
 need(struct ws_event *event, uint64_t bytes)
 {
@@ -282,7 +295,7 @@ ws_read(struct ws *ws, const struct ws_limits *limits, uint8_t *data,
 {
 	struct reading r = { .data = data, .len = len, .event = event };
 
-	*event = (struct ws_event){ .type = WS_EVENT_NEED };
+	clear(event);
 	if (ws->message_taken) {
 		/* Given back, not kept: an idle connection holds nothing. */
 		buf_done(&ws->message);
