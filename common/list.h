@@ -14,11 +14,11 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_ENTRY(link, type, member)                                       \
+#define LIST_ITEM(link, type, member)                                       \
 	((type *)(void *)((char *)(link) - offsetof(type, member)))
 
 /* The body may remove the current element. */
-#define LIST_FOREACH(pos, next_, head)                                       \
+#define LIST_EACH(pos, next_, head)                                       \
 	for ((pos) = (head)->next, (next_) = (pos)->next; (pos) != (head);   \
 	     (pos) = (next_), (next_) = (pos)->next)
 

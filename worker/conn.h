@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client, from accept to the end.
+ *
+ *           bytes         head           101           Close sent
+ *	TLS ────────▶ HTTP ────────────────────▶ OPEN ────────────▶ CLOSING
+ *	 │             │ refused                  │ Close came        │
+ *	 │             ▼                          ▼                   ▼
+ *	 └────────▶ LINGER  (our last byte and close_notify on the way, FIN
+ *	               │     behind it; what still comes is thrown away)
+ *	               ▼
+ *	             DEAD   (freed at the end of the turn)
+ *
+ * conn_set_state() is the one function that changes the state, and
+ * conns_turn_over() the one place that frees.  The handler sees a connection
+ * in OPEN and CLOSING only.
+ */
+#ifndef WSSD_WORKER_CONN_H
+#define WSSD_WORKER_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wssd/handler.h>
+
+#include "common/addr.h"
+#include "common/list.h"
+#include "worker/http.h"
+#include "worker/limits.h"
+#include "worker/snapshot.h"
+#include "worker/stream.h"
+#include "worker/wheel.h"
+#include "worker/ws.h"
+
+#define CONN_MAGIC 0x636f6e6eu
+
+enum conn_state {
+	CONN_TLS,
+	CONN_HTTP,
+	CONN_OPEN,
+	CONN_CLOSING,
+	CONN_LINGER,
+	CONN_DEAD,
+	CONN_STATES
+};
+
+struct wss_conn {
+	uint32_t magic;
+	enum conn_state state;
+	struct worker *worker;
+	struct snapshot *snapshot;	/* a reference: what it lives under */
+	const struct config_listen *listen;	/* the snapshot's */
+	struct metrics_listen *listen_metrics;
+	struct wss_route *route;	/* the snapshot's; NULL before 101 */
+	struct stream stream;
+	struct ws ws;
+
+	struct list all, dirty, ended, dead;
+	struct wss_conn *id_next;	/* in worker->by_id */
+	struct wheel_entry timer;
+	uint64_t accepted_ms;
+	uint64_t received_ms;		/* bytes last came, or left a backlog */
+	uint64_t message_ms;		/* a message last came or went */
+	uint64_t ping_ms;		/* the Ping not yet answered; 0 = none */
+	uint64_t state_ms;		/* since when in this state */
+	uint64_t close_timeout_ms;	/* for CLOSING: the route's, or a
+					   drain's */
+
+	size_t head_scanned;		/* of the request head, see http.h */
+	uint64_t id;
+	struct addr addr;
+	struct limits_place place;
+	char *address;			/* wss_address() made it; else NULL */
+	const char *subprotocol;	/* the route's; or NULL */
+	void *user;
+	uint64_t messages_in, messages_out, bytes_in, bytes_out;
+
+	uint16_t close_code;		/* what `closed` is told */
+	uint8_t close_reason_len;
+	char close_reason[124];
+	bool in_open;			/* inside the handler's open() */
+	bool close_sent, close_received;
+	bool paused_by_handler;
+	bool paused_by_output;
+	bool want_writable;		/* WSS_FULL was said */
+	bool close_in_open;		/* wss_close() inside open() */
+	bool input_held;		/* frames wait in stream.in for the end of
+					   a pause */
+	bool draining;			/* a drain has told it to close */
+};
+
+/* Starts with an accepted descriptor, which it owns from now on. */
+struct wss_conn *conn_new(struct worker *, int fd, const struct addr *,
+    const struct config_listen *, struct metrics_listen *);
+
+/*
+ * Sends a Close and waits for the peer's for as long as the route, or a
+ * drain, allows.  Before the 101 it just ends.
+ */
+void conn_close(struct wss_conn *, unsigned code, const char *reason,
+    size_t reason_len);
+/*
+ * The peer broke a rule: a Close with that code, and no waiting.  The
+ * reason goes to the log and to the peer.
+ */
+void conn_fail(struct wss_conn *, unsigned code, const char *reason);
+/* The peer sent a Close: it is answered, and we hang up (RFC 6455 §7.1.1). */
+void conn_answer_close(struct wss_conn *, unsigned code, const char *reason,
+    size_t reason_len);
+/* Ends without a word to the peer: it is gone, or silent for too long. */
+void conn_abort(struct wss_conn *, const char *why);
+
+/* The one function that changes the state. */
+void conn_set_state(struct wss_conn *, enum conn_state);
+/* What `closed` will be told; the first cause stays. */
+void conn_set_cause(struct wss_conn *, unsigned code, const char *reason,
+    size_t reason_len);
+
+/* ---- conn_output.c ---- */
+
+/* Something was queued for it: it is written at the end of this turn. */
+void conn_mark_dirty(struct wss_conn *);
+/* One frame behind all that is queued. */
+void conn_put_frame(struct wss_conn *, enum ws_opcode, const void *data,
+    size_t len);
+/* Bytes that are no frame: the 101, or a refusal. */
+void conn_put_bytes(struct wss_conn *, const void *data, size_t len);
+/* Takes back what was put since the connection was accepted. */
+void conn_unput(struct wss_conn *);
+/* What gathered while its input was handled goes to the stream. */
+void conn_flush_gather(struct wss_conn *);
+/* End of the turn: writes, and does what waited for room. */
+void conn_flush(struct wss_conn *);
+/* Bytes that the kernel has not taken. */
+size_t conn_queued(const struct wss_conn *);
+
+/* ---- conn_input.c ---- */
+
+/* What the turn received for it. */
+void conn_input(struct wss_conn *);
+/* Goes on with what was left when it was paused. */
+void conn_resume_input(struct wss_conn *);
+/* Stops or starts reading as the pause flags say. */
+void conn_update_reading(struct wss_conn *);
+
+/* ---- upgrade.c ---- */
+
+/*
+ * Answers the request whose whole head is given.  more: bytes came behind
+ * it, before any answer: no WebSocket client does that.
+ */
+void conn_upgrade(struct wss_conn *, const uint8_t *head, size_t len,
+    bool more);
+/* Answers a request that is not even looked at. */
+void conn_refuse(struct wss_conn *, const struct http_refusal *);
+
+/* ---- conn_timer.c ---- */
+
+/* Deadlines: called when the connection's timer comes due, and sets it. */
+void conn_on_timer(struct wss_conn *);
+/* Sets the timer to the next deadline of the state it is in. */
+void conn_set_timer(struct wss_conn *);
+
+/* ---- for worker.c ---- */
+
+/* The callbacks of transport; arg is the worker. */
+void conns_input(struct sock *);
+void conns_drained(struct sock *);
+void conns_turn_end(void *arg);
+void conns_turn_over(void *arg);
+/* Once the worker knows its slot. */
+void conns_start_ids(struct worker *);
+/* By id, or NULL. */
+struct wss_conn *conns_find(struct worker *, uint64_t id);
+
+/* One line about the connection, at most a few a second. */
+void conn_log(struct wss_conn *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+const char *conn_state_name(enum conn_state);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes in from a connection.  Bytes are decoded where they were
+ * decrypted; only what is unfinished at the end of a read is kept, in the
+ * stream's input evbuffer, and there the rest of it is decrypted to.
+ */
+#include "worker/conn.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "worker/api.h"
+#include "worker/worker.h"
+
+/*
+ * Space is made ahead for the rest of a frame, so that it lands in one
+ * piece; a header that only claims a length gets no more than this ahead of
+ * what has come.
+ */
+#define RECORD_BYTES 16384
+#define RESERVE_AHEAD ((size_t)256 << 10)
+
+/* ---- one step of each state ------------------------------------------- */
+
+/* Returns how many bytes it took; 0: it needs *need bytes, or more. */
+typedef size_t step_fn(struct wss_conn *, uint8_t *, size_t,
+    uint64_t *need);
+
+static size_t
+discard(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
+{
+	(void)c;
+	(void)data;
+	(void)need;
+	return len;
+}
+
+static size_t
+take_head(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
+{
+	struct http_refusal refusal;
+	size_t max = c->listen->max_header_size;
+	size_t head = http_head_length(data, len, &c->head_scanned);
+
+	if (head > max || (head == HTTP_MORE && len >= max)) {
+		http_refuse(&refusal, 431,
+		    "the request head is longer than %zu bytes", max);
+		conn_refuse(c, &refusal);
+		return len;
+	}
+	if (head == HTTP_MORE) {
+		*need = 0;
+		return 0;
+	}
+	conn_upgrade(c, data, head, head < len);
+	return head;
+}
+
+static void
+take_message(struct wss_conn *c, const struct ws_event *event)
+{
+	struct worker *w = c->worker;
+
+	c->message_ms = w->now_ms;
+	c->messages_in++;
+	c->bytes_in += event->len;
+	metrics_add(&w->metrics->messages_in, 1);
+	metrics_add(&w->metrics->bytes_in, (int64_t)event->len);
+	metrics_add(&c->route->metrics->messages_in, 1);
+	metrics_add(&c->route->metrics->bytes_in, (int64_t)event->len);
+	/* What comes after our Close is read on only to find the peer's. */
+	if (c->state == CONN_OPEN)
+		api_message(c, event);
+	/* A client that sends and does not read is not read either. */
+	if (c->state == CONN_OPEN &&
+	    conn_queued(c) > c->route->config->output_high)
+		c->paused_by_output = true;
+}
+
+static size_t
+take_frame(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
+{
+	struct ws_event event;
+
+	ws_read(&c->ws, &c->route->limits, data, len, &event);
+	switch (event.type) {
+	case WS_EVENT_NEED:
+		*need = event.need;
+		return 0;
+	case WS_EVENT_MESSAGE:
+		take_message(c, &event);
+		break;
+	case WS_EVENT_FRAGMENT:
+		break;
+	case WS_EVENT_PING:
+		if (c->state == CONN_OPEN)
+			conn_put_frame(c, WS_PONG, event.data, event.len);
+		break;
+	case WS_EVENT_PONG:
+		break;
+	case WS_EVENT_CLOSE:
+		conn_answer_close(c, event.code, (const char *)event.data,
+		    event.len);
+		return len;
+	case WS_EVENT_ERROR:
+		conn_fail(c, event.code, event.reason);
+		return len;
+	}
+	return event.consumed;
+}
+
+static step_fn *const steps[CONN_STATES] = {
+	[CONN_TLS] = discard,
+	[CONN_HTTP] = take_head,
+	[CONN_OPEN] = take_frame,
+	[CONN_CLOSING] = take_frame,
+	[CONN_LINGER] = discard,
+	[CONN_DEAD] = discard,
+};
+
+static bool
+paused(const struct wss_conn *c)
+{
+	return c->state == CONN_OPEN &&
+	    (c->paused_by_output || c->paused_by_handler);
+}
+
+static size_t
+take(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
+{
+	size_t done = 0, n;
+
+	while (done < len && !paused(c)) {
+		n = steps[c->state](c, data + done, len - done, need);
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+/* ---- what is unfinished ----------------------------------------------- */
+
+static void
+reserve(struct evbuffer *in, uint64_t need)
+{
+	size_t have = evbuffer_get_length(in);
+	size_t ahead = have > RESERVE_AHEAD ? have : RESERVE_AHEAD;
+
+	if (need <= have)
+		return;
+	if (need - have < ahead)
+		ahead = (size_t)(need - have);
+	evbuffer_expand(in, ahead);
+}
+
+static void
+take_kept(struct wss_conn *c)
+{
+	struct evbuffer *in = c->stream.in;
+	size_t len = evbuffer_get_length(in), done;
+	uint64_t need = 0;
+
+	if (len == 0 || paused(c))
+		return;
+	done = take(c, evbuffer_pullup(in, -1), len, &need);
+	evbuffer_drain(in, done);
+	if (done < len)
+		reserve(in, need);
+}
+
+static void
+take_new(struct wss_conn *c, uint8_t *data, size_t len)
+{
+	struct evbuffer *in = c->stream.in;
+	uint64_t need = 0;
+	size_t done;
+
+	done = take(c, data, len, &need);
+	if (done == len)
+		return;
+	if (need > len - done)
+		evbuffer_expand(in, need - (len - done) > RESERVE_AHEAD ?
+		    len - done + RESERVE_AHEAD : (size_t)need);
+	evbuffer_add(in, data + done, len - done);
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+/* The peer will send no more. */
+static void
+input_ended(struct wss_conn *c, const char *why)
+{
+	if (c->stream.sock.eof)
+		sock_pause(&c->stream.sock);
+	switch (c->state) {
+	case CONN_TLS:
+	case CONN_HTTP:
+		conn_set_state(c, CONN_DEAD);
+		break;
+	case CONN_OPEN:
+	case CONN_CLOSING:
+		if (why[0] == '\0')
+			why = "closed without a Close frame";
+		if (c->close_code == 0)
+			conn_log(c, "close %u %s", WS_CLOSE_ABNORMAL, why);
+		conn_set_cause(c, WS_CLOSE_ABNORMAL, why, strlen(why));
+		conn_set_state(c, CONN_LINGER);
+		break;
+	default:
+		conn_mark_dirty(c);
+		break;
+	}
+}
+
+/* One read into the unfinished frame's own place; as stream_read(). */
+static int
+read_kept(struct wss_conn *c, struct err *err)
+{
+	struct evbuffer_iovec space;
+	uint8_t *data;
+	int n;
+
+	if (evbuffer_reserve_space(c->stream.in, RECORD_BYTES, &space, 1) != 1)
+		return 0;
+	n = stream_read(&c->stream, space.iov_base, space.iov_len, &data,
+	    err);
+	space.iov_len = n > 0 ? (size_t)n : 0;
+	if (n > 0 && data != space.iov_base) {
+		evbuffer_add(c->stream.in, data, (size_t)n);
+		return n;
+	}
+	evbuffer_commit_space(c->stream.in, &space, 1);
+	return n;
+}
+
+static void
+read_all(struct wss_conn *c)
+{
+	struct err err = ERR_INIT;
+	uint8_t *data;
+	int n = 0;
+
+	while (c->state != CONN_DEAD) {
+		if (evbuffer_get_length(c->stream.in) > 0) {
+			n = read_kept(c, &err);
+			if (n > 0)
+				take_kept(c);
+		} else {
+			n = stream_read(&c->stream, c->worker->plain,
+			    WORKER_PLAIN_BYTES, &data, &err);
+			if (n > 0)
+				take_new(c, data, (size_t)n);
+		}
+		if (n <= 0)
+			break;
+		c->received_ms = c->worker->now_ms;
+		c->ping_ms = 0;
+	}
+	if (n < 0 && c->state != CONN_DEAD)
+		input_ended(c, err.text);
+}
+
+/* Frames of the input are handled with this around them. */
+static void
+end_input(struct wss_conn *c)
+{
+	conn_flush_gather(c);
+	c->worker->current = NULL;
+	if (c->stream.broken && c->state == CONN_OPEN)
+		conn_abort(c, "TLS: cannot write");
+	conn_update_reading(c);
+	/* Marks, goodbyes and pauses are seen to at the end of the turn. */
+	if (c->paused_by_output || c->state == CONN_LINGER)
+		conn_mark_dirty(c);
+}
+
+/* ---- the TLS handshake ------------------------------------------------ */
+
+static void
+not_tls(struct wss_conn *c)
+{
+	uint8_t first = c->stream.sock.in[0];
+	struct http_refusal refusal;
+	struct buf answer = BUF_INIT;
+	size_t len;
+
+	metrics_add(&c->worker->metrics->plain_on_tls, 1);
+	conn_log(c, "refused: ws:// or http:// on the wss:// port");
+	/* Every HTTP method begins with a capital letter. */
+	if (first >= 'A' && first <= 'Z') {
+		http_refuse(&refusal, 400, "this port speaks wss:// (TLS), "
+		    "and the request came without TLS");
+		http_refusal_put(&answer, &refusal);
+		sock_write(&c->stream.sock, answer.data, answer.len);
+		buf_done(&answer);
+	}
+	sock_take_all(&c->stream.sock, &len);
+	c->stream.broken = true;
+	conn_set_state(c, CONN_LINGER);
+}
+
+static bool
+handshake(struct wss_conn *c)
+{
+	struct metrics *m = c->worker->metrics;
+	struct context *context;
+	struct err err = ERR_INIT;
+
+	switch (stream_handshake(&c->stream, c->worker->base, &err)) {
+	case STREAM_OK:
+		context = &c->snapshot->contexts[c->listen->context_index];
+		metrics_add(&m->tls_ok, 1);
+		metrics_add(&context->metrics->handshakes, 1);
+		if (SSL_session_reused(c->stream.ssl))
+			metrics_add(&m->tls_resumed, 1);
+		conn_set_state(c, CONN_HTTP);
+		return true;
+	case STREAM_NOT_TLS:
+		not_tls(c);
+		return false;
+	case STREAM_ERROR:
+		metrics_add(&m->tls_failed, 1);
+		conn_log(c, "TLS handshake failed: %s", err.text);
+		conn_set_state(c, CONN_LINGER);
+		return false;
+	case STREAM_MORE:
+		if (c->stream.sock.eof)
+			conn_set_state(c, CONN_DEAD);
+		return false;
+	}
+	return false;
+}
+
+void
+conn_input(struct wss_conn *c)
+{
+	size_t len;
+
+	c->worker->current = c;
+	if (c->state == CONN_TLS)
+		handshake(c);
+	if (c->stream.in != NULL) {
+		read_all(c);
+	} else if (c->state == CONN_LINGER) {
+		/* Never became a stream: what comes is thrown away. */
+		sock_take_all(&c->stream.sock, &len);
+		if (c->stream.sock.eof)
+			input_ended(c, "");
+	}
+	end_input(c);
+}
+
+void
+conn_resume_input(struct wss_conn *c)
+{
+	if (paused(c) || evbuffer_get_length(c->stream.in) == 0 ||
+	    !c->input_held)
+		return;
+	c->input_held = false;
+	worker_now(c->worker);
+	c->worker->current = c;
+	take_kept(c);
+	end_input(c);
+}
+
+void
+conn_update_reading(struct wss_conn *c)
+{
+	if (c->state == CONN_DEAD || c->stream.sock.eof)
+		return;
+	if (paused(c)) {
+		c->input_held = true;
+		sock_pause(&c->stream.sock);
+	} else {
+		sock_resume(&c->stream.sock);
+		if (c->input_held)
+			conn_mark_dirty(c);
+	}
+}

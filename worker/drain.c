@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the pace at which a worker's connections are closed. */
+#include "worker/drain.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+
+/* What is left of a stop's time for the last flush and the exit itself. */
+#define EXIT_MS 500
+
+static void
+tell(struct wss_conn *c, const struct proto_drain *how)
+{
+	uint64_t timeout = how->timeout_ms > 2 * EXIT_MS ?
+	    how->timeout_ms - EXIT_MS : how->timeout_ms / 2;
+
+	c->draining = true;
+	if (timeout < c->close_timeout_ms)
+		c->close_timeout_ms = timeout;
+	if (c->state == CONN_CLOSING || c->state == CONN_LINGER)
+		conn_set_timer(c);
+	else
+		conn_close(c, how->code, how->reason, strlen(how->reason));
+}
+
+void
+drain_start(struct worker *w, const struct proto_drain *how)
+{
+	uint64_t end = how->window_ms;
+
+	accept_close_all(w);
+	if (w->drain.on) {
+		/* A stop after a drain has begun: sooner, never later. */
+		uint64_t old_end = w->drain.start_ms + w->drain.how.window_ms;
+
+		if (old_end <= w->now_ms)
+			end = 0;
+		else if (old_end - w->now_ms < end)
+			end = old_end - w->now_ms;
+	}
+	w->drain.on = true;
+	w->drain.how = *how;
+	w->drain.how.window_ms = (uint32_t)end;
+	w->drain.start_ms = w->now_ms;
+	w->drain.total = w->n_conns;
+	w->drain.closed = 0;
+	metrics_set(&w->metrics->draining, 1);
+	log_info("closing %zu connections with %u within %u ms", w->n_conns,
+	    how->code, (unsigned)end);
+	drain_tick(w);
+}
+
+/* How many of the connections there were should be closed by now. */
+static size_t
+due(const struct worker *w)
+{
+	const struct drain *d = &w->drain;
+	uint64_t elapsed = w->now_ms - d->start_ms;
+
+	if (d->how.window_ms == 0 || elapsed >= d->how.window_ms)
+		return SIZE_MAX;
+	return (size_t)(d->total * elapsed / d->how.window_ms);
+}
+
+void
+drain_tick(struct worker *w)
+{
+	struct list *link, *next;
+	size_t n = due(w);
+
+	/* Oldest first; what has gone by itself made the others' time
+	   longer, not the window. */
+	LIST_EACH(link, next, &w->conns) {
+		struct wss_conn *c = LIST_ITEM(link, struct wss_conn, all);
+
+		if (w->drain.closed >= n)
+			break;
+		if (c->draining || c->state == CONN_DEAD)
+			continue;
+		tell(c, &w->drain.how);
+		w->drain.closed++;
+	}
+	transport_request_turn(w->transport);
+}
+
+bool
+drain_over(const struct worker *w)
+{
+	return w->drain.on && w->n_conns == 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a worker: no new connections, and the ones there are closed
+ * with a Close frame, all at once or spread over a window, so that the
+ * clients that come back do not come back all at once.
+ */
+#ifndef WSSD_WORKER_DRAIN_H
+#define WSSD_WORKER_DRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/proto.h"
+
+struct worker;
+
+struct drain {
+	bool on;
+	struct proto_drain how;
+	uint64_t start_ms;
+	size_t total;		/* connections at the start */
+	size_t closed;		/* of these told to close */
+};
+
+/* A second call replaces a window by a shorter one, never by a longer. */
+void drain_start(struct worker *, const struct proto_drain *);
+/* Closes as many as are due. */
+void drain_tick(struct worker *);
+/* True when it is on and no connection is left. */
+bool drain_over(const struct worker *);
+
+#endif

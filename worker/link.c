@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the channel to the master and what a PREPARE builds until it is
+ * committed.  What the master may not say ends the worker: its state is
+ * then unknown.  The end of the channel means that the master is gone.
+ */
+#include "worker/link.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "common/alloc.h"
+#include "common/chan.h"
+#include "common/log.h"
+#include "common/privdrop.h"
+#include "common/proto.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/query.h"
+#include "worker/worker.h"
+
+/* ---- starting --------------------------------------------------------- */
+
+static bool
+on_metrics(struct worker *w, struct chan_message *m)
+{
+	struct proto_metrics p;
+	struct err err;
+	char tag[16];
+
+	if (m->fd == -1 || w->metrics != NULL ||
+	    !proto_metrics_get(&m->payload, &p))
+		return false;
+	w->metrics = metrics_map_own(m->fd, &err);
+	if (w->metrics == NULL)
+		fatal("%s", err.text);
+	w->slot = p.slot;
+	conns_start_ids(w);
+	limits_init(&w->limits, w->metrics, p.hash_key);
+	snprintf(tag, sizeof(tag), "w%u", w->slot);
+	log_set_tag(tag);
+	return true;
+}
+
+static bool
+on_peer(struct worker *w, struct chan_message *m)
+{
+	uint32_t slot = reader_u32(&m->payload);
+	const struct metrics *cell;
+	struct err err;
+
+	if (m->fd == -1 || w->metrics == NULL || !reader_end(&m->payload))
+		return false;
+	cell = metrics_map_peer(m->fd, &err);
+	if (cell == NULL)
+		log_warn("%s", err.text);
+	else
+		limits_set_peer(&w->limits, slot, cell);
+	return true;
+}
+
+static bool
+on_log(struct worker *w, struct chan_message *m)
+{
+	struct proto_log p;
+
+	if (m->fd == -1 || !proto_log_get(&m->payload, &p))
+		return false;
+	log_to(m->fd, (enum log_format)p.format);
+	log_set_level((enum log_level)p.level);
+	if (w->log_fd != -1)
+		close(w->log_fd);
+	w->log_fd = m->fd;
+	m->fd = -1;
+	return true;
+}
+
+/* ---- preparing -------------------------------------------------------- */
+
+static bool
+on_file(struct worker *w, struct chan_message *m)
+{
+	char path[PROTO_PATH_MAX];
+
+	reader_str(&m->payload, path, sizeof(path));
+	if (m->fd == -1 || !reader_end(&m->payload))
+		return false;
+	files_add(&w->files, path, m->fd);
+	m->fd = -1;
+	return true;
+}
+
+static struct config *
+read_config(int fd, struct err *err)
+{
+	struct config_errors errors = CONFIG_ERRORS_INIT;
+	struct config *config = NULL;
+	struct bundle *bundle;
+	struct reader reader = { NULL, 0, false };
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) == -1 || st.st_size <= 0) {
+		err_set(err, "the master sent an empty config");
+		return NULL;
+	}
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED) {
+		err_set_errno(err, "cannot map the config");
+		return NULL;
+	}
+	reader.data = map;
+	reader.len = (size_t)st.st_size;
+	bundle = bundle_get(&reader, err);
+	munmap(map, (size_t)st.st_size);
+	if (bundle != NULL) {
+		config = config_new(bundle, &errors);
+		if (config == NULL)
+			err_set(err, "%s", errors.items[0]);
+	}
+	config_errors_done(&errors);
+	return config;
+}
+
+/*
+ * Before the first snapshot is built: everything that needs the file system
+ * is done, then it is given up.
+ */
+static int
+confine(struct worker *w, const struct config *config, struct err *err)
+{
+	struct privdrop_ids ids;
+
+	if (modules_load(&w->modules, config, &w->files, err) == -1)
+		return -1;
+	if (w->confined)
+		return 0;
+	if (privdrop_lookup(config->daemon.user, config->daemon.group, &ids,
+	    err) == -1 || privdrop(&ids, err) == -1)
+		fatal("cannot give up privileges: %s", err->text);
+	/* The kernel forgot it with the change of user; see main.c. */
+	prctl(PR_SET_PDEATHSIG, SIGUSR2);
+	w->confined = true;
+	return 0;
+}
+
+static void
+answer(struct worker *w, uint16_t type, unsigned generation, const char *text)
+{
+	struct buf payload = BUF_INIT;
+	struct err err;
+
+	proto_failed_put(&payload, text);
+	if (chan_send(w->chan, type, generation, &payload, -1, &err) == -1)
+		log_error("master: %s", err.text);
+	buf_done(&payload);
+}
+
+static bool
+on_prepare(struct worker *w, struct chan_message *m)
+{
+	struct proto_prepare p;
+	struct err err = ERR_INIT;
+	struct buf warnings = BUF_INIT;
+	struct config *config;
+
+	if (m->fd == -1 || w->metrics == NULL || w->pending != NULL ||
+	    !proto_prepare_get(&m->payload, &p))
+		return false;
+	config = read_config(m->fd, &err);
+	if (config != NULL && confine(w, config, &err) == -1) {
+		config_unref(config);
+		config = NULL;
+	}
+	if (config != NULL)
+		w->pending = snapshot_new(w, config, m->generation,
+		    &w->files, &w->modules, p.strict, &warnings, &err);
+	files_done(&w->files);
+	if (w->pending == NULL) {
+		accept_abort(w);
+		answer(w, PROTO_FAILED, m->generation, err.text);
+	} else {
+		buf_put_u8(&warnings, 0);
+		answer(w, PROTO_READY, m->generation,
+		    (const char *)warnings.data);
+	}
+	buf_done(&warnings);
+	return true;
+}
+
+static bool
+on_listener(struct worker *w, struct chan_message *m)
+{
+	struct proto_listener p;
+
+	if (m->fd == -1 || !proto_listener_get(&m->payload, &p))
+		return false;
+	accept_prepare(w, &p, m->fd);
+	m->fd = -1;
+	return true;
+}
+
+static bool
+on_commit(struct worker *w, struct chan_message *m)
+{
+	if (w->pending != NULL && w->pending->generation == m->generation) {
+		snapshot_publish(w->pending, w->metrics);
+		snapshot_unref(w->snapshot);
+		w->snapshot = w->pending;
+		w->pending = NULL;
+	} else if (w->snapshot == NULL ||
+	    w->snapshot->generation != m->generation) {
+		return false;
+	}
+	accept_commit(w);
+	return true;
+}
+
+static bool
+on_abort(struct worker *w, struct chan_message *m)
+{
+	(void)m;
+	snapshot_unref(w->pending);
+	w->pending = NULL;
+	accept_abort(w);
+	return true;
+}
+
+/* ---- in service ------------------------------------------------------- */
+
+static bool
+on_unlisten(struct worker *w, struct chan_message *m)
+{
+	struct proto_listener p;
+
+	if (!proto_listener_get(&m->payload, &p))
+		return false;
+	accept_close(w, &p);
+	return true;
+}
+
+static bool
+on_ping(struct worker *w, struct chan_message *m)
+{
+	uint64_t number = reader_u64(&m->payload);
+	struct buf payload = BUF_INIT;
+	struct err err;
+
+	if (!reader_end(&m->payload))
+		return false;
+	buf_put_u64(&payload, number);
+	if (chan_send(w->chan, PROTO_PONG, 0, &payload, -1, &err) == -1)
+		log_error("master: %s", err.text);
+	buf_done(&payload);
+	return true;
+}
+
+static bool
+on_query(struct worker *w, struct chan_message *m)
+{
+	struct proto_query p;
+	struct buf text = BUF_INIT, payload = BUF_INIT;
+	struct proto_answer a;
+	struct err err;
+
+	if (!proto_query_get(&m->payload, &p))
+		return false;
+	a.id = p.id;
+	query_connections(w, p.after, &text, &a.last, &a.more);
+	a.text = text.data;
+	a.text_len = text.len;
+	proto_answer_put(&payload, &a);
+	if (chan_send(w->chan, PROTO_ANSWER, 0, &payload, -1, &err) == -1)
+		log_error("master: %s", err.text);
+	buf_done(&payload);
+	buf_done(&text);
+	return true;
+}
+
+static bool
+on_drain(struct worker *w, struct chan_message *m)
+{
+	struct proto_drain p;
+
+	if (!proto_drain_get(&m->payload, &p))
+		return false;
+	drain_start(w, &p);
+	return true;
+}
+
+static const struct {
+	bool (*handle)(struct worker *, struct chan_message *);
+} messages[PROTO_TYPES] = {
+	[PROTO_METRICS] = { on_metrics },
+	[PROTO_PEER] = { on_peer },
+	[PROTO_LOG] = { on_log },
+	[PROTO_FILE] = { on_file },
+	[PROTO_PREPARE] = { on_prepare },
+	[PROTO_LISTENER] = { on_listener },
+	[PROTO_COMMIT] = { on_commit },
+	[PROTO_ABORT] = { on_abort },
+	[PROTO_UNLISTEN] = { on_unlisten },
+	[PROTO_PING] = { on_ping },
+	[PROTO_QUERY] = { on_query },
+	[PROTO_DRAIN] = { on_drain },
+};
+
+/* ---- the channel ------------------------------------------------------ */
+
+/*
+ * The master is gone: its port must be free soon, so the listeners close at
+ * once; the clients still get their Close.
+ */
+static void
+on_master_gone(struct worker *w)
+{
+	struct proto_drain p = {
+		.code = WS_CLOSE_GOING_AWAY,
+		.window_ms = 0,
+		.timeout_ms = 10000,
+		.reason = "server stopping",
+	};
+
+	link_stop(w);
+	if (w->snapshot == NULL) {
+		event_base_loopbreak(w->base);
+		return;
+	}
+	log_warn("the master is gone: closing");
+	p.timeout_ms = (uint32_t)w->snapshot->config->daemon.stop_timeout_ms;
+	/* A handler that loops must not make an orphan of us for ever. */
+	alarm(p.timeout_ms / 1000 + 2);
+	drain_start(w, &p);
+}
+
+static void
+handle(struct worker *w, struct chan_message *m)
+{
+	bool ok = false;
+
+	if (m->type < PROTO_TYPES && messages[m->type].handle != NULL)
+		ok = messages[m->type].handle(w, m);
+	if (m->fd != -1)
+		close(m->fd);
+	if (!ok)
+		fatal("the master sent %s where it may not, or broken",
+		    proto_name(m->type));
+}
+
+static void
+on_channel(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct chan_message m;
+	struct err err;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	worker_now(w);
+	while (w->chan_event != NULL) {
+		rc = chan_recv(w->chan, w->chan_room, &m, &err);
+		if (rc == 0)
+			return;
+		if (rc == -1) {
+			on_master_gone(w);
+			return;
+		}
+		handle(w, &m);
+	}
+}
+
+void
+link_start(struct worker *w)
+{
+	struct proto_hello hello;
+	struct buf payload = BUF_INIT;
+	struct err err;
+
+	memset(&hello, 0, sizeof(hello));
+	snprintf(hello.version, sizeof(hello.version), "%s", WSSD_VERSION);
+	snprintf(hello.libraries, sizeof(hello.libraries),
+	    "%s, libevent %s", OpenSSL_version(OPENSSL_VERSION_STRING),
+	    event_get_version());
+	proto_hello_put(&payload, &hello);
+	if (chan_send(w->chan, PROTO_HELLO, 0, &payload, -1, &err) == -1)
+		fatal("master: %s", err.text);
+	buf_done(&payload);
+	w->chan_room = xmalloc(CHAN_PAYLOAD_MAX);
+	w->chan_event = event_new(w->base, w->chan, EV_READ | EV_PERSIST,
+	    on_channel, w);
+	event_add(w->chan_event, NULL);
+}
+
+void
+link_stop(struct worker *w)
+{
+	if (w->chan_event == NULL)
+		return;
+	event_free(w->chan_event);
+	w->chan_event = NULL;
+}
+
+void
+link_send_drained(struct worker *w)
+{
+	struct buf payload = BUF_INIT;
+	struct err err;
+
+	if (w->chan_event != NULL &&
+	    chan_send(w->chan, PROTO_DRAINED, 0, &payload, -1, &err) == -1)
+		log_error("master: %s", err.text);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the stacks of free blocks.  A block knows its own size through
+ * malloc_usable_size(), so there is no header in front of it and a block may
+ * be freed by either library, or by free().
+ */
+#include "worker/pool.h"
+
+#include <event2/event.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/log.h"
+
+#define SMALLEST_SHIFT 10		/* 1 KiB */
+#define LARGEST_SHIFT 18		/* 256 KiB */
+#define STEPS 4				/* classes to each power of two */
+#define CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
+#define IDLE_BYTES_MAX ((size_t)8 << 20)
+
+struct block {
+	struct block *next;
+};
+
+static struct {
+	struct block *free[CLASSES];
+	size_t n[CLASSES];
+	size_t lowest[CLASSES];		/* of n, since the last trim */
+	size_t idle_bytes;
+} pool;
+
+/* 1024, 1280, 1536, 1792, 2048, 2560 ... 256 KiB */
+static size_t
+class_size(unsigned class)
+{
+	size_t power = (size_t)1 << (SMALLEST_SHIFT + class / STEPS);
+
+	return power + power / STEPS * (class % STEPS);
+}
+
+/* The largest class that is not above size; size is at least the first's. */
+static unsigned
+class_below(size_t size)
+{
+	unsigned shift = 63u - (unsigned)__builtin_clzl(size);
+	unsigned step = (unsigned)((size - ((size_t)1 << shift)) >>
+	    (shift - 2));
+
+	return (shift - SMALLEST_SHIFT) * STEPS + step;
+}
+
+static unsigned
+class_above(size_t size)
+{
+	unsigned class = class_below(size);
+
+	return class_size(class) < size ? class + 1 : class;
+}
+
+static void *
+pool_malloc(size_t size)
+{
+	unsigned class;
+	struct block *block;
+
+	if (size < class_size(0) || size > class_size(CLASSES - 1))
+		return xmalloc(size);
+	class = class_above(size);
+	block = pool.free[class];
+	if (block == NULL)
+		return xmalloc(class_size(class));
+	pool.free[class] = block->next;
+	if (--pool.n[class] < pool.lowest[class])
+		pool.lowest[class] = pool.n[class];
+	pool.idle_bytes -= class_size(class);
+	return block;
+}
+
+static void
+pool_free(void *p)
+{
+	struct block *block = p;
+	unsigned class;
+	size_t size;
+
+	if (p == NULL)
+		return;
+	size = malloc_usable_size(p);
+	/* malloc may give a few bytes more than asked, not a class more. */
+	if (size < class_size(0) || size >= class_size(CLASSES - 1) + 4096 ||
+	    pool.idle_bytes >= IDLE_BYTES_MAX) {
+		free(p);
+		return;
+	}
+	class = size > class_size(CLASSES - 1) ? CLASSES - 1 :
+	    class_below(size);
+	block->next = pool.free[class];
+	pool.free[class] = block;
+	pool.n[class]++;
+	pool.idle_bytes += class_size(class);
+}
+
+static void *
+pool_realloc(void *p, size_t size)
+{
+	return xreallocarray(p, size, 1);
+}
+
+static void *
+crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return pool_malloc(size);
+}
+
+static void *
+crypto_realloc(void *p, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (size == 0) {
+		pool_free(p);
+		return NULL;
+	}
+	return pool_realloc(p, size);
+}
+
+static void
+crypto_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	pool_free(p);
+}
+
+void
+pool_install(void)
+{
+#ifndef __SANITIZE_ADDRESS__	/* which must see each block come and go */
+	/* May fail only when OpenSSL has allocated already: then it goes
+	   on with malloc, slower and right. */
+	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc,
+	    crypto_free) != 1)
+		log_warn("OpenSSL does not take the buffer pool");
+	event_set_mem_functions(pool_malloc, pool_realloc, pool_free);
+#else
+	(void)crypto_malloc;
+	(void)crypto_realloc;
+	(void)crypto_free;
+#endif
+}
+
+void
+pool_trim(void)
+{
+	for (unsigned class = 0; class < CLASSES; class++) {
+		for (size_t i = 0; i < pool.lowest[class]; i++) {
+			struct block *block = pool.free[class];
+
+			pool.free[class] = block->next;
+			pool.n[class]--;
+			pool.idle_bytes -= class_size(class);
+			free(block);
+		}
+		pool.lowest[class] = pool.n[class];
+	}
+}
+
+size_t
+pool_idle_bytes(void)
+{
+	return pool.idle_bytes;
+}

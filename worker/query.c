@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns nothing: reads the connections and writes lines. */
+#include "worker/query.h"
+
+#include <string.h>
+
+#include "common/chan.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+
+#define ANSWER_BYTES (CHAN_PAYLOAD_MAX - 4096)	/* + the longest line */
+
+/*
+ * What a config may contain as a name, as a JSON string: anything unusual
+ * becomes an escape.
+ */
+static void
+put_string(struct buf *out, const char *key, const char *value)
+{
+	buf_printf(out, ",\"%s\":\"", key);
+	for (const char *p = value; *p != '\0'; p++) {
+		unsigned char ch = (unsigned char)*p;
+
+		if (ch == '"' || ch == '\\')
+			buf_printf(out, "\\%c", ch);
+		else if (ch < 0x20 || ch == 0x7f)
+			buf_printf(out, "\\u%04x", ch);
+		else
+			buf_put_u8(out, ch);
+	}
+	buf_put_u8(out, '"');
+}
+
+static void
+put_number(struct buf *out, const char *key, uint64_t value)
+{
+	buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
+}
+
+static void
+put_connection(struct buf *out, const struct wss_conn *c)
+{
+	char address[ADDR_TEXT_MAX];
+	uint64_t now = c->worker->now_ms;
+
+	addr_format(&c->addr, address);
+	buf_printf(out, "{\"id\":\"%llx\"", (unsigned long long)c->id);
+	put_number(out, "worker", c->worker->slot);
+	put_string(out, "address", address);
+	put_string(out, "listen", c->listen->name);
+	put_string(out, "state", conn_state_name(c->state));
+	put_string(out, "route", c->route == NULL ? "" :
+	    c->route->config->path);
+	put_string(out, "subprotocol", c->subprotocol == NULL ? "" :
+	    c->subprotocol);
+	put_string(out, "tls", stream_protocol(&c->stream));
+	put_string(out, "cipher", stream_cipher(&c->stream));
+	put_number(out, "age_ms", now - c->accepted_ms);
+	put_number(out, "idle_ms", now - (c->message_ms != 0 ?
+	    c->message_ms : c->accepted_ms));
+	put_number(out, "messages_in", c->messages_in);
+	put_number(out, "messages_out", c->messages_out);
+	put_number(out, "bytes_in", c->bytes_in);
+	put_number(out, "bytes_out", c->bytes_out);
+	put_number(out, "queued_bytes", conn_queued(c));
+	put_number(out, "generation", c->snapshot->generation);
+	buf_printf(out, "}\n");
+}
+
+void
+query_connections(struct worker *w, uint64_t after, struct buf *out,
+    uint64_t *last_out, bool *more_out)
+{
+	struct list *link, *next;
+
+	*last_out = after;
+	*more_out = false;
+	LIST_EACH(link, next, &w->conns) {
+		const struct wss_conn *c = LIST_ITEM(link, struct wss_conn,
+		    all);
+
+		if (c->id <= after)
+			continue;
+		if (out->len >= ANSWER_BYTES) {
+			*more_out = true;
+			return;
+		}
+		put_connection(out, c);
+		*last_out = c->id;
+	}
+}

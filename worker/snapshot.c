@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns a config, its SSL_CTXs and its handlers' state, for as long as a
+ * connection was opened under it.
+ */
+#include "worker/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "common/assert.h"
+#include "worker/api.h"
+
+/* ---- contexts --------------------------------------------------------- */
+
+static int
+build_contexts(struct snapshot *s, const struct files *files, bool strict,
+    struct buf *warnings, struct err *err)
+{
+	s->contexts = xcalloc(s->config->n_contexts, sizeof(*s->contexts));
+	for (size_t i = 0; i < s->config->n_contexts; i++) {
+		struct context *c = &s->contexts[i];
+
+		c->config = &s->config->contexts[i];
+		c->ctx = tls_ctx_new(c->config, files, strict, &c->info,
+		    warnings, err);
+		if (c->ctx == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- routes ----------------------------------------------------------- */
+
+static const struct wss_option *
+find_option(const struct wss_handler *handler, const char *name)
+{
+	const struct wss_option *o = handler->options;
+
+	for (; o != NULL && o->name != NULL; o++) {
+		if (strcmp(o->name, name) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* A module's options are known only here, where it is loaded. */
+static int
+check_options(const struct wss_route *r, struct err *err)
+{
+	const struct config_route *c = r->config;
+
+	for (size_t i = 0; i < c->n_options; i++) {
+		const struct config_option *o = &c->options[i];
+
+		if (find_option(r->handler, o->name) == NULL)
+			return err_set(err, "%s:%u: handler %s has no option "
+			    "`%s'", o->place.file, o->place.line,
+			    r->handler->name, o->name);
+	}
+	for (const struct wss_option *o = r->handler->options;
+	    o != NULL && o->name != NULL; o++) {
+		if (o->required && wss_option_value(r, o->name) == NULL)
+			return err_set(err, "%s:%u: handler %s needs its "
+			    "option `%s'", c->place.file, c->place.line,
+			    r->handler->name, o->name);
+	}
+	return 0;
+}
+
+static int
+set_up_handler(struct wss_route *r, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	int rc;
+
+	r->error = &reason;
+	rc = api_setup(r);
+	r->error = NULL;
+	if (rc != 0)
+		return err_set(err, "%s:%u: handler %s refuses: %s",
+		    r->config->place.file, r->config->place.line,
+		    r->handler->name, reason.text[0] != '\0' ? reason.text :
+		    "it gives no reason");
+	r->set_up = true;
+	return 0;
+}
+
+static void
+build_route(struct wss_route *r, struct worker *worker,
+    const struct config_route *c)
+{
+	r->worker = worker;
+	r->config = c;
+	list_init(&r->timers);
+	r->limits.max_message = c->max_message;
+	r->limits.max_frame = c->max_frame;
+	r->limits.max_fragments = (uint32_t)c->max_fragments;
+	r->rules.origins = (const char *const *)c->origins.items;
+	r->rules.n_origins = c->origins.n;
+	r->rules.subprotocols = (const char *const *)c->subprotocols.items;
+	r->rules.n_subprotocols = c->subprotocols.n;
+}
+
+static int
+build_routes(struct snapshot *s, struct worker *worker,
+    const struct modules *modules, struct err *err)
+{
+	s->routes = xcalloc(s->config->n_routes, sizeof(*s->routes));
+	for (size_t i = 0; i < s->config->n_routes; i++)
+		build_route(&s->routes[i], worker, &s->config->routes[i]);
+	for (size_t i = 0; i < s->config->n_routes; i++) {
+		struct wss_route *r = &s->routes[i];
+
+		r->handler = module_handler(modules, r->config, err);
+		if (r->handler == NULL || check_options(r, err) == -1 ||
+		    set_up_handler(r, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------- */
+
+static void
+snapshot_free(struct snapshot *s)
+{
+	for (size_t i = 0; s->routes != NULL && i < s->config->n_routes; i++)
+		api_teardown(&s->routes[i]);
+	free(s->routes);
+	for (size_t i = 0; s->contexts != NULL && i < s->config->n_contexts;
+	    i++)
+		SSL_CTX_free(s->contexts[i].ctx);
+	free(s->contexts);
+	config_unref(s->config);
+	free(s);
+}
+
+struct snapshot *
+snapshot_new(struct worker *worker, struct config *config,
+    unsigned generation, const struct files *files,
+    const struct modules *modules, bool strict, struct buf *warnings,
+    struct err *err)
+{
+	struct snapshot *s = xcalloc(1, sizeof(*s));
+
+	s->refs = 1;
+	s->generation = generation;
+	s->config = config;
+	if (build_contexts(s, files, strict, warnings, err) == -1 ||
+	    build_routes(s, worker, modules, err) == -1) {
+		snapshot_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	s->refs++;
+	return s;
+}
+
+void
+snapshot_unref(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	ASSERT(s->refs > 0);
+	if (--s->refs == 0)
+		snapshot_free(s);
+}
+
+/* ---- metrics ---------------------------------------------------------- */
+
+/*
+ * The cell of that name, or a free one, or the last: counters are found by
+ * name, so that they go on over reloads and respawns.
+ */
+#define CELL(cells, count, wanted)                                           \
+	({                                                                   \
+		size_t at_ = 0;                                              \
+		while (at_ < (count) - 1 && (cells)[at_].name[0] != '\0' &&  \
+		    strcmp((cells)[at_].name, (wanted)) != 0)                \
+			at_++;                                               \
+		if ((cells)[at_].name[0] == '\0')                            \
+			snprintf((cells)[at_].name,                          \
+			    sizeof((cells)[at_].name), "%s", (wanted));      \
+		&(cells)[at_];                                               \
+	})
+
+static void
+publish_context(struct context *c, struct metrics *m, unsigned generation)
+{
+	char name[METRICS_NAME];
+
+	snprintf(name, sizeof(name), "%s", c->config->name);
+	c->metrics = CELL(m->contexts, METRICS_CONTEXTS, name);
+	snprintf(c->metrics->subject, sizeof(c->metrics->subject), "%s",
+	    c->info.subject);
+	metrics_set(&c->metrics->not_before, (uint64_t)c->info.not_before);
+	metrics_set(&c->metrics->not_after, (uint64_t)c->info.not_after);
+	metrics_set(&c->metrics->generation, generation);
+}
+
+static void
+publish_route(struct wss_route *r, struct metrics *m, unsigned generation)
+{
+	const struct config_route *c = r->config;
+	char name[METRICS_NAME];
+
+	snprintf(name, sizeof(name), "%s%s%s%s",
+	    c->host.n > 0 ? c->host.items[0] : "", c->path,
+	    c->listen.n > 0 ? " @" : "",
+	    c->listen.n > 0 ? c->listen.items[0] : "");
+	r->metrics = CELL(m->routes, METRICS_ROUTES, name);
+	r->running = (uint64_t)(r->metrics - m->routes) + 1;
+	snprintf(r->metrics->handler, sizeof(r->metrics->handler), "%s",
+	    r->handler->name);
+	metrics_set(&r->metrics->generation, generation);
+}
+
+void
+snapshot_publish(struct snapshot *s, struct metrics *m)
+{
+	for (size_t i = 0; i < s->config->n_contexts; i++)
+		publish_context(&s->contexts[i], m, s->generation);
+	for (size_t i = 0; i < s->config->n_routes; i++)
+		publish_route(&s->routes[i], m, s->generation);
+	for (size_t i = 0; i < s->config->n_listens; i++)
+		(void)CELL(m->listens, METRICS_LISTENS,
+		    s->config->listens[i].name);
+	metrics_set(&m->generation, s->generation);
+}
+
+/* ---- finding ---------------------------------------------------------- */
+
+const struct config_listen *
+snapshot_listen(const struct snapshot *s, const char *name)
+{
+	for (size_t i = 0; i < s->config->n_listens; i++) {
+		if (strcmp(s->config->listens[i].name, name) == 0)
+			return &s->config->listens[i];
+	}
+	return NULL;
+}
+
+static bool
+path_matches(const char *prefix, struct slice path)
+{
+	size_t len = strlen(prefix);
+
+	if (path.len < len || memcmp(path.data, prefix, len) != 0)
+		return false;
+	return path.len == len || prefix[len - 1] == '/' ||
+	    path.data[len] == '/';
+}
+
+/* 2: names this host; 1: takes any; 0: is for others. */
+static int
+host_matches(const struct config_strings *hosts, struct slice host)
+{
+	if (hosts->n == 0)
+		return 1;
+	for (size_t i = 0; i < hosts->n; i++) {
+		const char *h = hosts->items[i];
+		size_t len = strlen(h);
+
+		if (slice_equal_nocase(host, h))
+			return 2;
+		/* "*.example.org" is every name below example.org. */
+		if (h[0] == '*' && h[1] == '.' && host.len > len - 1 &&
+		    slice_equal_nocase((struct slice){
+		    host.data + host.len - (len - 1), len - 1 }, h + 1))
+			return 2;
+	}
+	return 0;
+}
+
+static bool
+listen_matches(const struct config_strings *listens, const char *listen)
+{
+	for (size_t i = 0; i < listens->n; i++) {
+		if (strcmp(listens->items[i], listen) == 0)
+			return true;
+	}
+	return listens->n == 0;
+}
+
+struct wss_route *
+snapshot_route(struct snapshot *s, const char *listen, struct slice host,
+    struct slice path)
+{
+	struct wss_route *best = NULL;
+	size_t best_score = 0;
+
+	for (size_t i = 0; i < s->config->n_routes; i++) {
+		const struct config_route *c = &s->config->routes[i];
+		int host_score = host_matches(&c->host, host);
+		size_t score;
+
+		if (host_score == 0 || !listen_matches(&c->listen, listen) ||
+		    !path_matches(c->path, path))
+			continue;
+		score = strlen(c->path) * 4 + (unsigned)host_score * 2 -
+		    (c->listen.n == 0);
+		if (score > best_score) {
+			best = &s->routes[i];
+			best_score = score;
+		}
+	}
+	return best;
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the sockets, the receive slots and the send arena of one worker.
+ * Knows nothing of TLS or WebSocket; closes a socket only in sock_done().
+ *
+ * The arena: every sock with output in this turn owns one contiguous piece,
+ *
+ *	arena: [ A A A | B | C C ... used ... room )
+ *	         out_start, out_len of A
+ *
+ * A sock that writes again after another one did sends its piece at once
+ * and begins a new one, as happens when handlers answer each other.
+ */
+#include "worker/transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/assert.h"
+#include "common/buf.h"
+
+#define SLOTS 64			/* sockets received for in one go */
+#define ARENA_BYTES (4u << 20)
+#define TURN_BUDGET 8			/* budgeted socks in a turn */
+
+struct backlog {
+	struct event event;		/* EV_WRITE */
+	struct buf data;		/* done..len waits for the kernel */
+	size_t done;
+	bool shutdown;			/* FIN behind the last byte */
+};
+
+struct transport {
+	struct event_base *base;
+	struct transport_ops ops;
+	struct event *turn;
+	struct event *later;		/* for what the budget left over */
+	struct list ready;
+	struct list unsent;
+	uint8_t *slots;			/* SLOTS of TRANSPORT_SLOT bytes */
+	uint8_t *arena;
+	size_t arena_used;
+	bool turn_requested;
+};
+
+/* ---- sending ---------------------------------------------------------- */
+
+void
+sock_resume(struct sock *sock)
+{
+	if (sock->reading)
+		return;
+	sock->reading = true;
+	event_add(&sock->event, NULL);
+}
+
+static void
+sock_fail(struct sock *sock, int error)
+{
+	if (sock->error == 0)
+		sock->error = error;
+	/* A dead socket is always readable: input() will see it. */
+	sock_resume(sock);
+}
+
+/* How much the kernel took; what a dead socket is given counts as taken. */
+static size_t
+send_some(struct sock *sock, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(sock->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return (size_t)n;
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+		return 0;
+	sock_fail(sock, errno);
+	return len;
+}
+
+static void
+tell_drained(struct sock *sock)
+{
+	if (!sock->want_drained)
+		return;
+	sock->want_drained = false;
+	sock->transport->ops.drained(sock);
+	transport_request_turn(sock->transport);
+}
+
+static void
+backlog_end(struct sock *sock)
+{
+	struct backlog *b = sock->backlog;
+
+	if (b->shutdown)
+		shutdown(sock->fd, SHUT_WR);
+	event_del(&b->event);
+	buf_done(&b->data);
+	free(b);
+	sock->backlog = NULL;
+	tell_drained(sock);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct sock *sock = arg;
+	struct backlog *b = sock->backlog;
+
+	(void)fd;
+	(void)what;
+	b->done += send_some(sock, b->data.data + b->done,
+	    b->data.len - b->done);
+	if (b->done == b->data.len || sock->error != 0)
+		backlog_end(sock);
+}
+
+static void
+backlog_put(struct backlog *b, const uint8_t *data, size_t len)
+{
+	/* Moved to the front when half of it is gone: each byte once. */
+	if (b->done > b->data.len / 2) {
+		memmove(b->data.data, b->data.data + b->done,
+		    b->data.len - b->done);
+		b->data.len -= b->done;
+		b->done = 0;
+	}
+	buf_put(&b->data, data, len);
+}
+
+static void
+backlog_start(struct sock *sock, const uint8_t *data, size_t len)
+{
+	struct backlog *b = xcalloc(1, sizeof(*b));
+
+	ASSERT(sock->backlog == NULL);
+	event_assign(&b->event, sock->transport->base, sock->fd,
+	    EV_WRITE | EV_PERSIST, on_writable, sock);
+	event_add(&b->event, NULL);
+	backlog_put(b, data, len);
+	sock->backlog = b;
+}
+
+static void
+send_piece(struct sock *sock)
+{
+	struct transport *t = sock->transport;
+	const uint8_t *piece = t->arena + sock->out_start;
+	size_t len = sock->out_len, n;
+
+	sock->out_len = 0;
+	list_remove(&sock->unsent);
+	n = send_some(sock, piece, len);
+	if (n < len)
+		backlog_start(sock, piece + n, len - n);
+	else
+		tell_drained(sock);
+}
+
+static void
+send_all(struct transport *t)
+{
+	while (!list_empty(&t->unsent))
+		send_piece(LIST_ITEM(t->unsent.next, struct sock, unsent));
+	t->arena_used = 0;
+}
+
+void
+sock_write(struct sock *sock, const void *data, size_t len)
+{
+	struct transport *t = sock->transport;
+
+	ASSERT(len <= TRANSPORT_WRITE);
+	if (len == 0 || sock->error != 0)
+		return;
+	if (sock->out_len != 0 &&
+	    sock->out_start + sock->out_len != t->arena_used)
+		send_piece(sock);
+	if (t->arena_used + len > ARENA_BYTES)
+		send_all(t);
+	if (sock->backlog != NULL) {
+		backlog_put(sock->backlog, data, len);
+		return;
+	}
+	if (sock->out_len == 0) {
+		sock->out_start = t->arena_used;
+		list_append(&t->unsent, &sock->unsent);
+	}
+	memcpy(t->arena + t->arena_used, data, len);
+	t->arena_used += len;
+	sock->out_len += len;
+}
+
+size_t
+sock_unsent(const struct sock *sock)
+{
+	return sock->out_len + (sock->backlog == NULL ? 0 :
+	    sock->backlog->data.len - sock->backlog->done);
+}
+
+bool
+sock_full(struct sock *sock)
+{
+	const struct backlog *b = sock->backlog;
+
+	if (b == NULL || b->data.len - b->done < SOCK_BACKLOG_HIGH)
+		return false;
+	sock->want_drained = true;
+	return true;
+}
+
+void
+sock_want_drained(struct sock *sock)
+{
+	sock->want_drained = true;
+}
+
+void
+sock_shutdown(struct sock *sock)
+{
+	if (sock->out_len != 0)
+		send_piece(sock);
+	if (sock->backlog != NULL)
+		sock->backlog->shutdown = true;
+	else
+		shutdown(sock->fd, SHUT_WR);
+}
+
+/* ---- receiving -------------------------------------------------------- */
+
+static void
+receive(struct sock *sock, uint8_t *slot)
+{
+	ssize_t n;
+
+	sock->in = slot;
+	sock->in_len = 0;
+	do
+		n = recv(sock->fd, slot, TRANSPORT_SLOT, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		sock->in_len = (size_t)n;
+	else if (n == 0)
+		sock->eof = true;
+	else if (errno != EAGAIN && errno != EWOULDBLOCK)
+		sock_fail(sock, errno);
+}
+
+size_t
+sock_take(struct sock *sock, void *out, size_t len)
+{
+	if (len > sock->in_len)
+		len = sock->in_len;
+	if (len == 0)
+		return 0;
+	memcpy(out, sock->in, len);
+	sock->in += len;
+	sock->in_len -= len;
+	return len;
+}
+
+uint8_t *
+sock_take_all(struct sock *sock, size_t *len_out)
+{
+	*len_out = sock->in_len;
+	sock->in_len = 0;
+	return sock->in;
+}
+
+/* Takes the next socket that may run in this turn; NULL: no more. */
+static struct sock *
+next_ready(struct transport *t, struct list *held_back, unsigned *budget)
+{
+	while (!list_empty(&t->ready)) {
+		struct sock *sock = LIST_ITEM(t->ready.next, struct sock,
+		    ready);
+
+		list_remove(&sock->ready);
+		if (!sock->budgeted)
+			return sock;
+		if (*budget > 0) {
+			(*budget)--;
+			return sock;
+		}
+		list_append(held_back, &sock->ready);
+	}
+	return NULL;
+}
+
+/* Up to SLOTS sockets: first receive for all, then handle them. */
+static bool
+run_batch(struct transport *t, struct list *held_back, unsigned *budget)
+{
+	struct sock *batch[SLOTS];
+	size_t n = 0;
+
+	while (n < SLOTS &&
+	    (batch[n] = next_ready(t, held_back, budget)) != NULL) {
+		receive(batch[n], t->slots + n * TRANSPORT_SLOT);
+		n++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		t->ops.input(batch[i]);
+		batch[i]->in_len = 0;
+	}
+	return n == SLOTS;
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct transport *t = arg;
+	struct list held_back;
+	unsigned budget = TURN_BUDGET;
+	const struct timeval at_once = { 0, 0 };
+
+	(void)fd;
+	(void)what;
+	t->turn_requested = false;
+	list_init(&held_back);
+	while (run_batch(t, &held_back, &budget))
+		;
+	t->ops.turn_end(t->ops.arg);
+	send_all(t);
+	/*
+	 * What the budget left over comes in the next turn, by a timer: an
+	 * active event would run before anybody else is looked at.
+	 */
+	while (!list_empty(&held_back)) {
+		struct list *first = held_back.next;
+
+		list_remove(first);
+		list_append(&t->ready, first);
+	}
+	if (!list_empty(&t->ready))
+		evtimer_add(t->later, &at_once);
+	t->ops.turn_over(t->ops.arg);
+}
+
+void
+transport_request_turn(struct transport *t)
+{
+	if (t->turn_requested)
+		return;
+	t->turn_requested = true;
+	/* Queued behind the callbacks that are active in this turn. */
+	event_active(t->turn, EV_TIMEOUT, 0);
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	transport_request_turn(arg);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct sock *sock = arg;
+	struct transport *t = sock->transport;
+
+	(void)fd;
+	(void)what;
+	if (list_empty(&sock->ready))
+		list_append(&t->ready, &sock->ready);
+	transport_request_turn(t);
+}
+
+/* ---- life ------------------------------------------------------------- */
+
+void
+sock_init(struct sock *sock, struct transport *t, int fd)
+{
+	memset(sock, 0, sizeof(*sock));
+	sock->transport = t;
+	sock->fd = fd;
+	list_init(&sock->ready);
+	list_init(&sock->unsent);
+	event_assign(&sock->event, t->base, fd, EV_READ | EV_PERSIST,
+	    on_readable, sock);
+	sock_resume(sock);
+}
+
+void
+sock_done(struct sock *sock)
+{
+	if (sock->fd == -1)
+		return;
+	event_del(&sock->event);
+	list_remove(&sock->ready);
+	list_remove(&sock->unsent);
+	if (sock->backlog != NULL) {
+		event_del(&sock->backlog->event);
+		buf_done(&sock->backlog->data);
+		free(sock->backlog);
+		sock->backlog = NULL;
+	}
+	close(sock->fd);
+	sock->fd = -1;
+}
+
+void
+sock_pause(struct sock *sock)
+{
+	if (!sock->reading)
+		return;
+	sock->reading = false;
+	event_del(&sock->event);
+	list_remove(&sock->ready);
+}
+
+void
+sock_set_budgeted(struct sock *sock, bool budgeted)
+{
+	sock->budgeted = budgeted;
+}
+
+static uint8_t *
+shared_memory(size_t size)
+{
+	/* Pages cost nothing before they are used. */
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	ASSERT(p != MAP_FAILED);
+	return p;
+}
+
+struct transport *
+transport_new(struct event_base *base, const struct transport_ops *ops)
+{
+	struct transport *t = xcalloc(1, sizeof(*t));
+
+	t->base = base;
+	t->ops = *ops;
+	list_init(&t->ready);
+	list_init(&t->unsent);
+	t->turn = event_new(base, -1, 0, on_turn, t);
+	t->later = evtimer_new(base, on_later, t);
+	t->slots = shared_memory((size_t)SLOTS * TRANSPORT_SLOT);
+	t->arena = shared_memory(ARENA_BYTES);
+	return t;
+}
+
+void
+transport_free(struct transport *t)
+{
+	if (t == NULL)
+		return;
+	event_free(t->turn);
+	event_free(t->later);
+	munmap(t->slots, (size_t)SLOTS * TRANSPORT_SLOT);
+	munmap(t->arena, ARENA_BYTES);
+	free(t);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* From a whole request head to a WebSocket, or to an answer that says why not. */
+#include "worker/conn.h"
+
+#include <string.h>
+
+#include "worker/api.h"
+#include "worker/worker.h"
+
+void
+conn_refuse(struct wss_conn *c, const struct http_refusal *refusal)
+{
+	struct buf answer = BUF_INIT;
+
+	metrics_add(&c->worker->metrics->http_refused, 1);
+	conn_log(c, "refused %u: %s", refusal->status, refusal->reason);
+	http_refusal_put(&answer, refusal);
+	conn_put_bytes(c, answer.data, answer.len);
+	buf_done(&answer);
+	conn_set_state(c, CONN_LINGER);
+}
+
+/* What the handler asked for inside open(). */
+static void
+close_now(struct wss_conn *c)
+{
+	char reason[sizeof(c->close_reason)];
+	unsigned code = c->close_code;
+
+	memcpy(reason, c->close_reason, sizeof(reason));
+	c->close_code = 0;
+	conn_close(c, code, reason, c->close_reason_len);
+}
+
+static void
+become_open(struct wss_conn *c)
+{
+	struct metrics *m = c->worker->metrics;
+
+	c->message_ms = c->worker->now_ms;
+	c->close_timeout_ms = c->route->config->close_timeout_ms;
+	metrics_add(&m->upgrades, 1);
+	metrics_add(&c->route->metrics->upgrades, 1);
+	conn_set_state(c, CONN_OPEN);
+	if (c->close_in_open)
+		close_now(c);
+}
+
+/* The 101 goes first, so that what the handler sends stands behind it. */
+static void
+ask_handler(struct wss_conn *c, const struct http_request *request,
+    const struct handshake *hs)
+{
+	struct http_refusal refusal;
+	struct buf answer = BUF_INIT;
+	int status;
+
+	c->subprotocol = hs->subprotocol;
+	c->in_open = true;
+	handshake_response_put(&answer, hs);
+	conn_put_bytes(c, answer.data, answer.len);
+	buf_done(&answer);
+	status = api_open(c, request);
+	c->in_open = false;
+	if (status == 0) {
+		become_open(c);
+		return;
+	}
+	conn_unput(c);
+	c->close_code = 0;
+	if (status < 400 || status > 599)
+		status = 500;
+	http_refuse(&refusal, (unsigned)status, "the handler of this path "
+	    "has refused the request");
+	conn_refuse(c, &refusal);
+}
+
+/* The route of a request that may become a WebSocket; NULL: refused. */
+static struct wss_route *
+check_request(struct wss_conn *c, const struct http_request *request,
+    bool more, struct handshake *hs_out, struct http_refusal *refusal)
+{
+	struct wss_route *route = snapshot_route(c->snapshot, c->listen->name,
+	    request->host, request->path);
+
+	if (route == NULL) {
+		http_refuse(refusal, 404, "there is nothing at this path");
+		return NULL;
+	}
+	if (handshake_check(request, &route->rules, hs_out, refusal) == -1)
+		return NULL;
+	/* RFC 6455 §4.1: a client waits for the answer.  What does not is a
+	   request smuggled past a proxy. */
+	if (more) {
+		http_refuse(refusal, 400, "bytes came behind the request "
+		    "before it was answered");
+		return NULL;
+	}
+	if (c->worker->drain.on) {
+		http_refuse(refusal, 503, "the server is stopping");
+		return NULL;
+	}
+	return route;
+}
+
+void
+conn_upgrade(struct wss_conn *c, const uint8_t *head, size_t len, bool more)
+{
+	struct http_request request;
+	struct http_refusal refusal;
+	struct handshake hs;
+	struct wss_route *route = NULL;
+
+	if (http_parse(head, len, c->listen->max_headers, &request,
+	    &refusal) == 0)
+		route = check_request(c, &request, more, &hs, &refusal);
+	if (route == NULL) {
+		conn_refuse(c, &refusal);
+		return;
+	}
+	c->route = route;
+	ask_handler(c, &request, &hs);
+}

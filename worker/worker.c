@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker: a libevent loop between the channel to the master and its
+ * clients.  Runs without privileges once its first config is prepared.
+ */
+#include "worker/worker.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/log.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/link.h"
+#include "worker/pool.h"
+#include "worker/tls_bio.h"
+
+#define TICKS_A_SECOND (1000 / WHEEL_TICK_MS)
+#define TRIM_TICKS (10 * TICKS_A_SECOND)
+
+void
+worker_now(struct worker *w)
+{
+	struct timespec now;
+
+	/* Some milliseconds of precision are enough for every deadline, and
+	   this clock costs next to nothing. */
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	w->now_ms = (uint64_t)now.tv_sec * 1000 +
+	    (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t
+exact_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void
+on_due(struct wheel_entry *entry, void *arg)
+{
+	(void)arg;
+	conn_on_timer(LIST_ITEM(entry, struct wss_conn, timer));
+}
+
+/* How late the tick is tells how long the loop was busy elsewhere. */
+static void
+note_lag(struct worker *w)
+{
+	uint64_t now = exact_us();
+	uint64_t expected = w->tick_us + WHEEL_TICK_MS * 1000;
+
+	if (w->tick_us != 0 && now > expected && now - expected > w->lag_us)
+		w->lag_us = now - expected;
+	w->tick_us = now;
+	if (w->ticks % TICKS_A_SECOND == 0 && w->metrics != NULL) {
+		metrics_set(&w->metrics->loop_lag_us, w->lag_us);
+		w->lag_us = 0;
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	worker_now(w);
+	w->ticks++;
+	note_lag(w);
+	wheel_advance(&w->wheel, w->now_ms, on_due, w);
+	accept_tick(w);
+	ratelog_tick(&w->ratelog, w->now_ms);
+	if (w->ticks % TRIM_TICKS == 0)
+		pool_trim();
+	if (w->drain.on)
+		drain_tick(w);
+}
+
+static void
+on_turn_over(void *arg)
+{
+	struct worker *w = arg;
+
+	conns_turn_over(w);
+	if (drain_over(w)) {
+		link_send_drained(w);
+		event_base_loopbreak(w->base);
+	}
+}
+
+static struct event_base *
+base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	/* One thread: no locks. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		fatal("libevent has no event base");
+	return base;
+}
+
+static void
+worker_init(struct worker *w, int chan)
+{
+	struct transport_ops ops = {
+		.input = conns_input,
+		.drained = conns_drained,
+		.turn_end = conns_turn_end,
+		.turn_over = on_turn_over,
+		.arg = w,
+	};
+	struct timeval tick = { 0, WHEEL_TICK_MS * 1000 };
+
+	memset(w, 0, sizeof(*w));
+	worker_now(w);
+	w->base = base_new();
+	w->transport = transport_new(w->base, &ops);
+	w->bio_method = tls_bio_method_new();
+	w->chan = chan;
+	w->log_fd = -1;
+	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
+	w->plain = xmalloc(WORKER_PLAIN_BYTES);
+	list_init(&w->listening);
+	list_init(&w->acceptors);
+	list_init(&w->conns);
+	list_init(&w->dirty);
+	list_init(&w->ended);
+	list_init(&w->dead);
+	wheel_init(&w->wheel, w->now_ms);
+	w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	event_add(w->tick, &tick);
+}
+
+static void
+worker_done(struct worker *w)
+{
+	link_stop(w);
+	accept_close_all(w);
+	snapshot_unref(w->pending);
+	snapshot_unref(w->snapshot);
+	modules_done(&w->modules);
+	files_done(&w->files);
+	limits_done(&w->limits);
+	event_free(w->tick);
+	transport_free(w->transport);
+	event_base_free(w->base);
+	tls_bio_method_free(w->bio_method);
+	buf_done(&w->gather);
+	free(w->by_id);
+	free(w->plain);
+	free(w->chan_room);
+	close(w->reserve_fd);
+	metrics_unmap(w->metrics);
+}
+
+int
+worker_run(int chan)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	worker_init(w, chan);
+	link_start(w);
+	event_base_dispatch(w->base);
+	worker_done(w);
+	free(w);
+	return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that one worker process has: passed down, never global.
+ */
+#ifndef WSSD_WORKER_WORKER_H
+#define WSSD_WORKER_WORKER_H
+
+#include <event2/event.h>
+#include <openssl/bio.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/files.h"
+#include "common/list.h"
+#include "common/metrics.h"
+#include "worker/drain.h"
+#include "worker/limits.h"
+#include "worker/module.h"
+#include "worker/ratelog.h"
+#include "worker/snapshot.h"
+#include "worker/transport.h"
+#include "worker/wheel.h"
+
+/* Plaintext of one SSL_read: as much as two records. */
+#define WORKER_PLAIN_BYTES (32u << 10)
+/* What a connection sends in one turn gathers up to here, then is written. */
+#define WORKER_GATHER_BYTES (64u << 10)
+
+struct worker {
+	struct event_base *base;
+	struct transport *transport;
+	BIO_METHOD *bio_method;
+	struct event *tick;
+
+	/* What the master says; master.c */
+	int chan;
+	uint8_t *chan_room;
+	struct event *chan_event;
+	struct files files;		/* those of the next PREPARE */
+	struct modules modules;
+	struct list listening;		/* struct acceptor; those of the next */
+	struct list acceptors;		/* COMMIT, and those in use */
+	int log_fd;
+	bool confined;
+
+	struct snapshot *snapshot;	/* for new connections; NULL at first */
+	struct snapshot *pending;	/* prepared, not committed */
+
+	struct metrics *metrics;
+	struct limits limits;
+	unsigned slot;
+	int reserve_fd;			/* given up to answer EMFILE */
+
+	/* Connections; conn.c */
+	struct list conns;		/* all, in the order of their ids */
+	struct wss_conn **by_id;	/* hash table with n_by_id heads */
+	size_t n_by_id, n_conns;
+	struct list dirty;		/* have output to write in this turn */
+	struct list ended;		/* the handler must be told */
+	struct list dead;		/* to be freed at the end of the turn */
+	struct wheel wheel;
+	struct wss_conn *current;	/* whose input is being handled: its
+					   output goes to gather */
+	struct buf gather;
+	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
+	uint64_t last_id;
+	uint64_t now_ms;		/* monotonic; as of this callback */
+
+	struct drain drain;
+	struct ratelog ratelog;
+	uint64_t tick_us;		/* when the last tick ran */
+	uint64_t lag_us;		/* longest delay since the last second */
+	unsigned ticks;
+};
+
+/*
+ * chan is the descriptor of the channel to the master.  Returns when the
+ * worker has nothing more to do: the exit status.
+ */
+int worker_run(int chan);
+
+/* Reads the clock into now_ms. */
+void worker_now(struct worker *);
+
+#endif
