@@ -172,16 +172,20 @@ read_options(struct load *l, int argc, char **argv)
 	return mode;
 }
 
-static void
-raise_files(size_t want)
+/* As root whatever is wanted, else what is allowed. */
+static int
+raise_files(size_t want, struct err *err)
 {
-	struct rlimit files = { want, want };
+	struct rlimit files;
 
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_set_errno(err, "RLIMIT_NOFILE");
+	files.rlim_cur = want;
+	if (files.rlim_max < want)
+		files.rlim_max = want;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_set_errno(err, "%zu open files are needed", want);
+	return 0;
 }
 
 int
@@ -197,9 +201,9 @@ main(int argc, char **argv)
 	int result = -1;
 
 	signal(SIGPIPE, SIG_IGN);
-	raise_files(load.connections + 100);
 	load.target.ctx = client_ctx_new(&err);
-	if (load.target.ctx != NULL)
+	if (load.target.ctx != NULL &&
+	    raise_files(load.connections + 100, &err) == 0)
 		result = mode->run(&load, &err);
 	SSL_CTX_free(load.target.ctx);
 	if (result < 0)
