@@ -98,6 +98,8 @@ static const struct row rows[] = {
 	R("fragment", "GET /a#b HTTP/1.1\r\n" HOST END, 400),
 	R("fragment behind a query", "GET /?a#b HTTP/1.1\r\n" HOST END, 400),
 	R("DEL in the target", "GET /\x7f HTTP/1.1\r\n" HOST END, 400),
+	R("first and last that a target may hold", "GET /!~?~! HTTP/1.1\r\n"
+	    HOST END, 0),
 	R("HEAD", "HEAD / HTTP/1.1\r\n" HOST END, 0),
 	R("POST with nothing", "POST / HTTP/1.1\r\n" HOST
 	    "Content-Length: 0\r\n" END, 0),
@@ -137,6 +139,7 @@ static const struct row rows[] = {
 	R("Host of every character", GET "Host: a-._~!$&'()*+,;=%4f\r\n" END,
 	    0),
 	R("Host in capitals", GET "Host: A%4F\r\n" END, 0),
+	R("Host with %a0", GET "Host: %a0\r\n" END, 0),
 	R("Host FE80::A", GET "Host: [FE80::A]\r\n" END, 0),
 	R("Host empty", GET "Host:\r\n" END, 400),
 	R("Host of spaces", GET "Host:  \t \r\n" END, 400),
@@ -149,6 +152,7 @@ static const struct row rows[] = {
 	R("Host with %g0", GET "Host: a%g0\r\n" END, 400),
 	R("Host with %0g", GET "Host: a%0g\r\n" END, 400),
 	R("Host with a port of letters", GET "Host: a:http\r\n" END, 400),
+	R("Host with a port of five digits", GET "Host: a:12345\r\n" END, 0),
 	R("Host with a long port", GET "Host: a:123456\r\n" END, 400),
 	R("Host with two ports", GET "Host: a:1:2\r\n" END, 400),
 	R("Host [", GET "Host: [\r\n" END, 400),
@@ -438,6 +442,7 @@ test_head_length(void **state)
 		{ "abc\r\n\r\n", 7, 0 },
 		{ "abc\r\n\r\nframes\r\n\r\n", 7, 0 },
 		{ "abc\r\n\rx\r\n", HTTP_MORE, 8 },
+		{ "abc\n\r", HTTP_MORE, 3 },
 		{ "abc\n\n", 5, 0 },
 		{ "abc\n\r\n", 6, 0 },
 		{ "abc\nd\ne\n", HTTP_MORE, 7 },

@@ -182,6 +182,8 @@ static const struct row rows[] = {
 	/* UTF-8: §8.1. */
 	{ "wrong byte", USUAL, { F(0x81, "Hello\xff---") },
 	    "error 1007 text is not UTF-8\n", 12 },
+	{ "nothing but a tail", USUAL, { F(0x81, "\x80") },
+	    "error 1007 text is not UTF-8\n", 0 },
 	{ "wrong byte, most of the frame missing", USUAL,
 	    { CLAIMED(0x81, "abc\xc0", 900) },
 	    "error 1007 text is not UTF-8\n", 0 },

@@ -256,6 +256,7 @@ test_close_frame(void **state)
 		{ 1000, A120 "aaaaaa", 126, 123 },
 		/* The euro sign does not fit: 121 + 3 > 123. */
 		{ 1000, A120 "a\xe2\x82\xac!", 125, 121 },
+		{ 1000, A120 "aa\xc3\xa9!", 125, 122 },
 		/* Here it fits to the byte. */
 		{ 1000, A120 "\xe2\x82\xac!", 124, 123 },
 		{ 1000, "not UTF-8 \xff", 11, 0 },
