@@ -16,10 +16,12 @@ struct addr {
 		struct sockaddr sa;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-		struct sockaddr_storage storage;
 	};
 	socklen_t len;
 };
+
+/* For accept() and getsockname(): the room there is. */
+#define ADDR_ROOM ((socklen_t)sizeof(struct sockaddr_in6))
 
 /* "IP:PORT"; 0 or -1 with a sentence that says what to write instead. */
 int addr_parse(const char *text, struct addr *addr_out, struct err *);

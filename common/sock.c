@@ -73,7 +73,7 @@ sock_listen(const struct addr *addr, int backlog, struct err *err)
 int
 sock_address(int fd, struct addr *addr_out, struct err *err)
 {
-	struct addr addr = { .len = sizeof(addr.storage) };
+	struct addr addr = { .len = ADDR_ROOM };
 
 	if (getsockname(fd, &addr.sa, &addr.len) != 0)
 		return err_set_errno(err, "cannot read a socket's address");

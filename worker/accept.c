@@ -114,7 +114,7 @@ on_acceptable(evutil_socket_t unused, short what, void *arg)
 	(void)what;
 	worker_now(a->worker);
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		addr.len = sizeof(addr.storage);
+		addr.len = ADDR_ROOM;
 		fd = accept4(a->fd, &addr.sa, &addr.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {

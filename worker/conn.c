@@ -163,6 +163,8 @@ websocket_over(struct wss_conn *c)
 	metrics_add(&w->metrics->closed, 1);
 	if (c->close_code == WS_CLOSE_ABNORMAL)
 		metrics_add(&w->metrics->closed_abnormal, 1);
+	log_debug("conn=%llx close %u", (unsigned long long)c->id,
+	    (unsigned)c->close_code);
 	list_append(&w->ended, &c->ended);
 }
 
@@ -310,7 +312,9 @@ conns_drained(struct sock *sock)
 
 	worker_now(c->worker);
 	c->received_ms = c->worker->now_ms;
-	conn_mark_dirty(c);
+	c->drained = true;
+	if (list_empty(&c->dirty))
+		list_append(&c->worker->dirty, &c->dirty);
 }
 
 void

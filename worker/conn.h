@@ -82,6 +82,7 @@ struct wss_conn {
 	bool paused_by_handler;
 	bool paused_by_output;
 	bool want_writable;		/* WSS_FULL was said */
+	bool drained;			/* since the marks were last looked at */
 	bool close_in_open;		/* wss_close() inside open() */
 	bool input_held;		/* frames wait in stream.in for the end of
 					   a pause */

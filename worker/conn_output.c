@@ -105,27 +105,34 @@ conn_unput(struct wss_conn *c)
 	evbuffer_drain(c->stream.out, evbuffer_get_length(c->stream.out));
 }
 
+/* There is room again: reading goes on, and the handler hears of it. */
+static void
+below_low_mark(struct wss_conn *c)
+{
+	if (c->paused_by_output) {
+		c->paused_by_output = false;
+		conn_update_reading(c);
+	}
+	if (c->want_writable) {
+		c->want_writable = false;
+		api_writable(c);
+	}
+}
+
 /* Above the high mark it is read no further; below the low one it goes on. */
 static void
 check_marks(struct wss_conn *c)
 {
-	size_t queued;
+	size_t queued = conn_queued(c);
+	bool drained = c->drained;
 
-	if (c->state != CONN_OPEN)
-		return;
-	queued = conn_queued(c);
-	if (!c->paused_by_output && queued > c->route->config->output_high) {
+	c->drained = false;
+	if (queued > c->route->config->output_high) {
 		c->paused_by_output = true;
 		conn_update_reading(c);
-	} else if (queued <= c->route->config->output_low) {
-		if (c->paused_by_output) {
-			c->paused_by_output = false;
-			conn_update_reading(c);
-		}
-		if (c->want_writable) {
-			c->want_writable = false;
-			api_writable(c);
-		}
+	} else if ((drained || queued == 0) &&
+	    queued <= c->route->config->output_low) {
+		below_low_mark(c);
 	}
 	if (c->paused_by_output || c->want_writable)
 		sock_want_drained(&c->stream.sock);
@@ -166,7 +173,8 @@ conn_flush(struct wss_conn *c)
 		conn_abort(c, "TLS: cannot write");
 		return;
 	}
-	check_marks(c);
+	if (c->state == CONN_OPEN)
+		check_marks(c);
 	if (c->state == CONN_OPEN || c->state == CONN_CLOSING)
 		conn_resume_input(c);
 	if (c->state == CONN_LINGER)

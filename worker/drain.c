@@ -81,10 +81,21 @@ drain_tick(struct worker *w)
 			break;
 		if (c->draining || c->state == CONN_DEAD)
 			continue;
+		/* A handshake may end, and have its Close, within the
+		   window. */
+		if (n != SIZE_MAX &&
+		    (c->state == CONN_TLS || c->state == CONN_HTTP))
+			continue;
 		tell(c, &w->drain.how);
 		w->drain.closed++;
 	}
 	transport_request_turn(w->transport);
+}
+
+bool
+drain_refuses(const struct worker *w)
+{
+	return w->drain.on && due(w) == SIZE_MAX;
 }
 
 bool

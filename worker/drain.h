@@ -27,6 +27,8 @@ struct drain {
 void drain_start(struct worker *, const struct proto_drain *);
 /* Closes as many as are due. */
 void drain_tick(struct worker *);
+/* A request that comes now would only be closed again: 503. */
+bool drain_refuses(const struct worker *);
 /* True when it is on and no connection is left. */
 bool drain_over(const struct worker *);
 

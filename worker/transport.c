@@ -48,6 +48,16 @@ struct transport {
 	bool turn_requested;
 };
 
+void
+transport_request_later(struct transport *t)
+{
+	const struct timeval at_once = { 0, 0 };
+
+	/* By a timer: an active event would run before the loop looks at
+	   anybody else. */
+	evtimer_add(t->later, &at_once);
+}
+
 /* ---- sending ---------------------------------------------------------- */
 
 void
@@ -91,8 +101,10 @@ tell_drained(struct sock *sock)
 	if (!sock->want_drained)
 		return;
 	sock->want_drained = false;
+	/* Not in this turn: somebody who always has more to send would keep
+	   all others from theirs. */
+	transport_request_later(sock->transport);
 	sock->transport->ops.drained(sock);
-	transport_request_turn(sock->transport);
 }
 
 static void
@@ -320,7 +332,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	struct transport *t = arg;
 	struct list held_back;
 	unsigned budget = TURN_BUDGET;
-	const struct timeval at_once = { 0, 0 };
 
 	(void)fd;
 	(void)what;
@@ -330,10 +341,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		;
 	t->ops.turn_end(t->ops.arg);
 	send_all(t);
-	/*
-	 * What the budget left over comes in the next turn, by a timer: an
-	 * active event would run before anybody else is looked at.
-	 */
+	/* What the budget left over has its turn later. */
 	while (!list_empty(&held_back)) {
 		struct list *first = held_back.next;
 
@@ -341,7 +349,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		list_append(&t->ready, first);
 	}
 	if (!list_empty(&t->ready))
-		evtimer_add(t->later, &at_once);
+		transport_request_later(t);
 	t->ops.turn_over(t->ops.arg);
 }
 

@@ -79,6 +79,8 @@ struct transport *transport_new(struct event_base *,
 void transport_free(struct transport *);
 /* A turn without input: something was written, closed or has to be freed. */
 void transport_request_turn(struct transport *);
+/* The same, after everybody else was looked at once more. */
+void transport_request_later(struct transport *);
 
 /* Takes over fd, which must be non-blocking, and reads from it. */
 void sock_init(struct sock *, struct transport *, int fd);

@@ -96,7 +96,7 @@ check_request(struct wss_conn *c, const struct http_request *request,
 		    "before it was answered");
 		return NULL;
 	}
-	if (c->worker->drain.on) {
+	if (drain_refuses(c->worker)) {
 		http_refuse(refusal, 503, "the server is stopping");
 		return NULL;
 	}
