@@ -266,6 +266,7 @@ test_origins(void **state)
 		{ "https://a.org:8443", "https://a.org:8443", true },
 		{ "https://*.a.org", "https://b.a.org", true },
 		{ "https://*.a.org", "HTTPS://B-1_x.c.A.ORG", true },
+		{ "https://*.a.org", "https://azAZ09.a.org", true },
 		{ "https://*.a.org", "https://a.org", false },
 		{ "https://*.a.org", "https://.a.org", false },
 		{ "https://*.a.org", "https://b..a.org", false },
