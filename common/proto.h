@@ -37,9 +37,11 @@ enum proto_type {
 				   that slot has a new worker: replaces the
 				   slot's old cell */
 	PROTO_LOG,		/* m→w  fd; proto_log */
-	PROTO_FILE,		/* m→w  fd; str path: belongs to the next PREPARE */
-	PROTO_PREPARE,		/* m→w  fd: sealed memfd with a bundle;
-				   proto_prepare */
+	PROTO_FILE,		/* m→w  fd; str path: belongs to the next
+				   PREPARE.  All workers share its offset:
+				   pread or mmap, never read */
+	PROTO_PREPARE,		/* m→w  generation; fd: sealed memfd with a
+				   bundle (pread or mmap); proto_prepare */
 	PROTO_READY,		/* w→m  generation; proto_failed: warnings, or
 				   "": can be committed */
 	PROTO_FAILED,		/* w→m  generation; proto_failed: nothing has

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns a loaded configuration, its memfd and the descriptors of its files. */
+#include "master/edition.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+
+/* The reader need not fear that the bytes change while it parses them. */
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static int
+write_all(int fd, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	for (size_t done = 0; done < len; done += (size_t)n) {
+		n = write(fd, data + done, len - done);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+seal_bundle(const struct bundle *bundle, struct err *err)
+{
+	struct buf bytes = BUF_INIT;
+	int fd;
+
+	fd = memfd_create("wssd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_set_errno(err, "cannot make a memfd");
+	bundle_put(&bytes, bundle);
+	if (write_all(fd, bytes.data, bytes.len) != 0 ||
+	    lseek(fd, 0, SEEK_SET) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+		err_set_errno(err, "cannot write the memfd of the config");
+		close(fd);
+		fd = -1;
+	}
+	buf_done(&bytes);
+	return fd;
+}
+
+struct edition *
+edition_load(const char *path, uint32_t generation,
+    struct config_errors *errors)
+{
+	struct edition *s = xcalloc(1, sizeof(*s));
+	struct config_place place = { path, 0 };
+	struct err err = ERR_INIT;
+
+	s->refs = 1;
+	s->generation = generation;
+	s->loaded_at = time(NULL);
+	s->bundle_fd = -1;
+	s->config = config_load(path, errors);
+	if (s->config == NULL || files_open(&s->files, s->config, errors) != 0)
+		goto fail;
+	s->bundle_fd = seal_bundle(s->config->bundle, &err);
+	if (s->bundle_fd < 0) {
+		config_error(errors, place, "%s", err.text);
+		goto fail;
+	}
+	return s;
+fail:
+	edition_unref(s);
+	return NULL;
+}
+
+struct edition *
+edition_ref(struct edition *s)
+{
+	s->refs++;
+	return s;
+}
+
+void
+edition_unref(struct edition *s)
+{
+	if (s == NULL || --s->refs > 0)
+		return;
+	if (s->config != NULL)
+		config_unref(s->config);
+	files_done(&s->files);
+	if (s->bundle_fd >= 0)
+		close(s->bundle_fd);
+	free(s);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One configuration as the master hands it out: the parsed settings, the
+ * text in a sealed memfd, and the files it names, opened.  Immutable and
+ * shared by reference: a worker that drains keeps the one it runs under.
+ */
+#ifndef WSSD_MASTER_EDITION_H
+#define WSSD_MASTER_EDITION_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "common/config.h"
+#include "common/files.h"
+
+struct edition {
+	unsigned refs;
+	uint32_t generation;	/* never used twice, also after a failure */
+	time_t loaded_at;
+	struct config *config;
+	struct files files;
+	int bundle_fd;		/* what PREPARE carries */
+};
+
+/*
+ * Reads and checks the file, opens all it names.  NULL: errors has every
+ * line that is wrong.
+ */
+struct edition *edition_load(const char *path, uint32_t generation,
+    struct config_errors *);
+struct edition *edition_ref(struct edition *);
+void edition_unref(struct edition *);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The listening sockets.  The master opens them, one for each address and
+ * worker slot (SO_REUSEPORT), and keeps them open across the death of
+ * workers and across reloads: what waits in their queues is never lost.
+ */
+#ifndef WSSD_MASTER_LISTEN_H
+#define WSSD_MASTER_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/addr.h"
+#include "common/config.h"
+
+/* One address: shared by the listen_sets of two editions that both have it. */
+struct listener {
+	unsigned refs;
+	struct addr wanted;		/* as written: port 0 = any */
+	char text[ADDR_TEXT_MAX];	/* with the real port */
+	int *fds;			/* one a slot */
+	size_t n_slots;
+};
+
+struct listen_row {
+	struct listener *listener;
+	char *name;			/* of the [listen] */
+};
+
+/* All addresses of one edition of the config; immutable, shared. */
+struct listen_set {
+	unsigned refs;
+	struct listen_row *rows;
+	size_t n;
+};
+
+/*
+ * Sockets for every address of the config.  What `old' (may be NULL) has
+ * stays the same socket, also under another name.  NULL: err says which
+ * address cannot be had, and nothing has changed.
+ */
+struct listen_set *listen_set_open(const struct config *,
+    struct listen_set *old, size_t n_slots, struct err *);
+struct listen_set *listen_set_ref(struct listen_set *);
+/* The last reference closes the sockets no other set has. */
+void listen_set_unref(struct listen_set *);
+
+/* The same socket under the same name? */
+bool listen_set_has(const struct listen_set *, const struct listen_row *);
+
+#endif

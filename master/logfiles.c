@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the descriptor the log is written to. */
+#include "master/logfiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+
+#define SYSLOG_SOCKET "/dev/log"
+
+/*
+ * systemd sets JOURNAL_STREAM to "device:inode" of the stderr it connected
+ * to the journal (systemd.exec(5)); a redirected stderr is another file.
+ */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream != NULL &&
+	    sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	    fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
+	    st.st_ino == inode;
+}
+
+static int
+open_syslog(struct err *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+		.sun_path = SYSLOG_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_set_errno(err, "cannot make a socket");
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
+		err_set_errno(err, "cannot reach syslog at " SYSLOG_SOCKET);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_file(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK, 0640);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set_errno(err, "cannot open the log %s", path);
+	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+		close(fd);
+		return err_set(err, "the log %s is no file", path);
+	}
+	return fd;
+}
+
+static void
+adopt(struct logfiles *l, int fd, enum log_format format, char *path)
+{
+	log_to(fd, format);
+	logfiles_done(l);
+	l->fd = fd;
+	l->format = format;
+	l->path = path;
+}
+
+int
+logfiles_open(struct logfiles *l, const struct config_daemon *d,
+    bool background, struct err *err)
+{
+	bool to_stderr = strcmp(d->log, "stderr") == 0;
+	bool to_syslog = strcmp(d->log, "syslog") == 0;
+	char *path = NULL;
+	int fd;
+
+	if (to_stderr && background) {
+		to_stderr = false;
+		to_syslog = access(SYSLOG_SOCKET, F_OK) == 0;
+		if (!to_syslog)
+			path = xasprintf("%s/wssd.log", d->run_dir);
+	} else if (!to_stderr && !to_syslog) {
+		path = xstrdup(d->log);
+	}
+	if (to_stderr)
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		fd = to_syslog ? open_syslog(err) : open_file(path, err);
+	if (fd < 0) {
+		if (to_stderr)
+			err_set_errno(err, "cannot use stderr");
+		free(path);
+		return -1;
+	}
+	adopt(l, fd, to_syslog ? LOG_FORMAT_SYSLOG :
+	    to_stderr && stderr_is_journal() ? LOG_FORMAT_JOURNAL :
+	    LOG_FORMAT_PLAIN, path);
+	l->level = (enum log_level)d->log_level;
+	log_set_level(l->level);
+	return 0;
+}
+
+void
+logfiles_done(struct logfiles *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l->path);
+	l->fd = -1;
+	l->path = NULL;
+}
+
+const char *
+logfiles_name(const struct logfiles *l)
+{
+	if (l->path != NULL)
+		return l->path;
+	return l->format == LOG_FORMAT_SYSLOG ? "syslog" : "stderr";
+}

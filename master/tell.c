@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the master says to one worker, in the order and the states that
+ * common/proto.h draws.  Owns nothing.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/assert.h"
+#include "master/logfiles.h"
+#include "master/proc_parts.h"
+
+#define DRAIN_GRACE_MS 500	/* the worker's own timers come first */
+
+static void
+send_to(struct proc *p, enum proto_type type, uint32_t generation,
+    struct buf *payload, int fd)
+{
+	struct err err = ERR_INIT;
+
+	if (!p->chan_closed && outbox_send(&p->outbox, (uint16_t)type,
+	    generation, payload, fd, &err) != 0)
+		proc_on_broken(p, &err);
+	if (payload != NULL)
+		buf_done(payload);
+}
+
+void
+proc_send_peer(struct proc *p, unsigned slot, int cell_ro_fd)
+{
+	struct buf b = BUF_INIT;
+
+	buf_put_u32(&b, slot);
+	send_to(p, PROTO_PEER, 0, &b, cell_ro_fd);
+}
+
+void
+proc_send_log(struct proc *p)
+{
+	struct proto_log m = { (uint8_t)p->world->logs->format,
+		(uint8_t)p->world->logs->level };
+	struct buf b = BUF_INIT;
+
+	proto_log_put(&b, &m);
+	send_to(p, PROTO_LOG, 0, &b, p->world->logs->fd);
+}
+
+static void
+send_metrics(struct proc *p)
+{
+	struct proto_metrics m = { p->slot, { p->world->hash_key[0],
+		p->world->hash_key[1] } };
+	struct buf b = BUF_INIT;
+
+	proto_metrics_put(&b, &m);
+	send_to(p, PROTO_METRICS, 0, &b, p->cell_fd);
+	/* From now on it is the worker's alone to write. */
+	close(p->cell_fd);
+	p->cell_fd = -1;
+}
+
+static void
+send_edition(struct proc *p, struct edition *edition, bool strict)
+{
+	struct proto_prepare m = { strict };
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < edition->files.n; i++) {
+		const struct file *f = &edition->files.items[i];
+
+		buf_put_str(&b, f->path);
+		send_to(p, PROTO_FILE, edition->generation, &b, f->fd);
+	}
+	proto_prepare_put(&b, &m);
+	send_to(p, PROTO_PREPARE, edition->generation, &b,
+	    edition->bundle_fd);
+	p->pending = edition_ref(edition);
+}
+
+void
+proc_prepare(struct proc *p, struct edition *edition)
+{
+	ASSERT(p->state == PROC_RUNNING && p->pending == NULL);
+	p->state = PROC_PREPARING;
+	send_edition(p, edition, false);
+}
+
+static void
+put_listener(struct buf *b, const struct listen_row *row, unsigned slot)
+{
+	struct proto_listener m = { .lent_slot = slot };
+
+	snprintf(m.listen, sizeof(m.listen), "%s", row->name);
+	snprintf(m.address, sizeof(m.address), "%s", row->listener->text);
+	proto_listener_put(b, &m);
+}
+
+void
+proc_listen(struct proc *p, const struct listen_row *row, unsigned slot)
+{
+	struct buf b = BUF_INIT;
+
+	put_listener(&b, row, slot);
+	send_to(p, PROTO_LISTENER, 0, &b, row->listener->fds[slot]);
+}
+
+void
+proc_unlisten(struct proc *p, const struct listen_row *row, unsigned slot)
+{
+	struct buf b = BUF_INIT;
+
+	put_listener(&b, row, slot);
+	send_to(p, PROTO_UNLISTEN, 0, &b, -1);
+}
+
+void
+proc_commit(struct proc *p)
+{
+	ASSERT(p->state == PROC_READY || p->state == PROC_PREPARED);
+	edition_unref(p->in_use);
+	p->in_use = p->pending;
+	p->pending = NULL;
+	if (p->state == PROC_READY) {
+		p->running_ms = proc_now_ms();
+		evtimer_del(p->deadline);
+	}
+	p->state = PROC_RUNNING;
+	proc_commit_again(p);
+}
+
+void
+proc_commit_again(struct proc *p)
+{
+	send_to(p, PROTO_COMMIT, p->in_use->generation, NULL, -1);
+}
+
+void
+proc_forget_pending(struct proc *p)
+{
+	p->aborted = p->pending->generation;
+	edition_unref(p->pending);
+	p->pending = NULL;
+}
+
+void
+proc_abort(struct proc *p)
+{
+	if (p->state != PROC_PREPARING && p->state != PROC_PREPARED)
+		return;
+	send_to(p, PROTO_ABORT, p->pending->generation, NULL, -1);
+	proc_forget_pending(p);
+	p->state = PROC_RUNNING;
+}
+
+void
+proc_drain(struct proc *p, uint32_t code, uint64_t window_ms,
+    uint64_t timeout_ms, const char *reason)
+{
+	/* Of the time it has, most is for its clients' answers. */
+	struct proto_drain m = { code,
+		(uint32_t)(window_ms < UINT32_MAX ? window_ms : UINT32_MAX),
+		(uint32_t)(timeout_ms < UINT32_MAX ? timeout_ms * 3 / 4 :
+		UINT32_MAX), "" };
+	struct buf b = BUF_INIT;
+
+	if (p->state == PROC_KILLED)
+		return;
+	proc_abort(p);
+	snprintf(m.reason, sizeof(m.reason), "%s", reason);
+	proto_drain_put(&b, &m);
+	p->state = PROC_DRAINING;
+	send_to(p, PROTO_DRAIN, 0, &b, -1);
+	if (!p->chan_closed)
+		proc_set_deadline(p, window_ms + timeout_ms + DRAIN_GRACE_MS);
+}
+
+void
+proc_tell_ping(struct proc *p)
+{
+	struct buf b = BUF_INIT;
+
+	buf_put_u64(&b, p->ping_id);
+	send_to(p, PROTO_PING, 0, &b, -1);
+}
+
+void
+proc_query(struct proc *p, uint32_t id, uint64_t after)
+{
+	struct proto_query m = { id, after };
+	struct buf b = BUF_INIT;
+
+	proto_query_put(&b, &m);
+	p->queries_open++;
+	p->last_query = id;
+	send_to(p, PROTO_QUERY, 0, &b, -1);
+}
+
+void
+proc_tell_world(struct proc *p, struct edition *edition, bool strict)
+{
+	send_metrics(p);
+	proc_send_log(p);
+	send_edition(p, edition, strict);
+}
