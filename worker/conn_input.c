@@ -90,6 +90,7 @@ take_frame(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 		return 0;
 	case WS_EVENT_MESSAGE:
 		take_message(c, &event);
+		ws_release(&c->ws);
 		break;
 	case WS_EVENT_FRAGMENT:
 		break;

@@ -290,17 +290,22 @@ ws_done(struct ws *ws)
 }
 
 void
+ws_release(struct ws *ws)
+{
+	if (!ws->message_taken)
+		return;
+	buf_done(&ws->message);
+	ws->message_taken = false;
+}
+
+void
 ws_read(struct ws *ws, const struct ws_limits *limits, uint8_t *data,
     size_t len, struct ws_event *event)
 {
 	struct reading r = { .data = data, .len = len, .event = event };
 
 	clear(event);
-	if (ws->message_taken) {
-		/* Given back, not kept: an idle connection holds nothing. */
-		buf_done(&ws->message);
-		ws->message_taken = false;
-	}
+	ws_release(ws);
 	if (ws->closed)
 		return;
 	switch (ws_frame_parse(data, len, &r.frame)) {

@@ -108,6 +108,12 @@ void ws_read(struct ws *, const struct ws_limits *, uint8_t *data,
     size_t len, struct ws_event *event_out);
 
 /*
+ * The handler is done with the message of the last event: its memory goes,
+ * so that an idle connection holds nothing.
+ */
+void ws_release(struct ws *);
+
+/*
  * True when the next bytes belong to a message that has begun.  (A Ping may
  * come first.)
  */
