@@ -149,6 +149,14 @@ compare_paths(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A folder that is not there has no files; else glob(3) is to stop. */
+static int
+on_glob_error(const char *path, int error)
+{
+	(void)path;
+	return error != ENOENT && error != ENOTDIR;
+}
+
 /* The files of one pattern, in the order of their bytes. */
 static void
 load_pattern(struct loader *l, const char *pattern, struct config_place place)
@@ -161,10 +169,10 @@ load_pattern(struct loader *l, const char *pattern, struct config_place place)
 		return;
 	}
 	/* GLOB_NOSORT: glob(3) would sort by the locale */
-	r = glob(pattern, GLOB_ERR | GLOB_NOSORT, NULL, &found);
+	r = glob(pattern, GLOB_NOSORT, on_glob_error, &found);
 	if (r != 0 && r != GLOB_NOMATCH) {
-		config_error(l->errors, place, "cannot look for %s: %s",
-		    pattern, strerror(errno));
+		config_error(l->errors, place,
+		    "cannot look for %s: a folder cannot be read", pattern);
 		return;
 	}
 	if (r == 0) {

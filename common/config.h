@@ -110,11 +110,13 @@ struct config_route {
 	size_t n_options;
 	struct config_strings origins;
 	struct config_strings subprotocols;
-	uint64_t max_message, max_frame;	/* bytes; max_frame 0 = as message */
+	uint64_t max_message;			/* bytes */
+	uint64_t max_frame;			/* bytes; 0 = as max_message */
 	uint64_t max_fragments;			/* 0 = no limit */
 	uint64_t output_high, output_low;	/* bytes queued for a client */
 	uint64_t slow_consumer;			/* enum config_slow */
-	uint64_t ping_interval_ms, ping_timeout_ms;	/* 0 = off */
+	uint64_t ping_interval_ms;		/* 0 = off */
+	uint64_t ping_timeout_ms;		/* 0 = off, as without pings */
 	uint64_t idle_timeout_ms;			/* 0 = off */
 	uint64_t close_timeout_ms;	/* for the closing handshake */
 };

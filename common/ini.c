@@ -21,7 +21,7 @@
 #include "common/buf.h"
 #include "common/str.h"
 
-#define KEYS_MAX 1000		/* of a section: lookups are quadratic */
+#define KEYS_MAX 256		/* of a section: lookups are quadratic */
 #define LIBRARY_RUNS_MAX 32	/* each takes the wrong lines out */
 #define COLLISIONS (INI_MV1S_ALLOW | INI_MV2S_ALLOW | INI_MS_MERGE)
 #define SECTION "s"		/* what it is called in its object */
@@ -32,10 +32,11 @@ struct scan {
 	struct config_errors *errors;
 	struct ini *ini;
 	struct ini_section *section;	/* NULL: lines belong to none */
-	struct buf body;	/* header, lines; those of no interest empty */
 	unsigned line;
-	size_t n_keys;		/* in body */
-	bool complained;	/* of lines that belong to no section */
+	struct buf body;	/* a header, then its lines with keys */
+	unsigned lines[KEYS_MAX + 1];	/* where those of the body stand */
+	size_t n_lines;
+	bool complained;	/* of lines that cannot be taken */
 };
 
 static struct config_place
@@ -108,10 +109,16 @@ find_value(struct ini_cfgobj *object, const char *key, size_t nth)
 	return value;
 }
 
+/* The library's line is the body's, from 1; ours is the file's. */
+static struct config_place
+at_body_line(const struct scan *s, unsigned line)
+{
+	return at(s, s->lines[line >= 1 && line <= s->n_lines ? line - 1 : 0]);
+}
+
 /* Copies what the library has understood into the section. */
 static void
-take_values(const struct scan *s, struct ini_cfgobj *object,
-    unsigned first_line)
+take_values(const struct scan *s, struct ini_cfgobj *object)
 {
 	int n = 0;
 	char **keys = ini_get_attribute_list(object, SECTION, &n,
@@ -130,7 +137,7 @@ take_values(const struct scan *s, struct ini_cfgobj *object,
 			continue;
 		text = ini_get_const_string_config_value(value, NULL);
 		add_key(s, keys[i], text == NULL ? "" : text,
-		    first_line + line - 1);
+		    at_body_line(s, line).line);
 	}
 	if (keys != NULL)
 		ini_free_attribute_list(keys);
@@ -157,7 +164,7 @@ blank_line(struct buf *body, unsigned line)
  * be parsed again.  Returns how many there were.
  */
 static unsigned
-take_errors(struct scan *s, struct ini_cfgobj *object, unsigned first_line)
+take_errors(struct scan *s, struct ini_cfgobj *object)
 {
 	unsigned n = 0, code, line;
 	char **messages;
@@ -170,13 +177,13 @@ take_errors(struct scan *s, struct ini_cfgobj *object, unsigned first_line)
 		    &line) != 2)
 			break;
 		if (code == ERR_NOEQUAL)
-			config_error(s->errors, at(s, first_line + line - 1),
+			config_error(s->errors, at_body_line(s, line),
 			    "expected `key = value' or `[section]'");
 		else if (code == ERR_NOKEY)
-			config_error(s->errors, at(s, first_line + line - 1),
+			config_error(s->errors, at_body_line(s, line),
 			    "there is no key before the `='");
 		else
-			config_error(s->errors, at(s, first_line + line - 1),
+			config_error(s->errors, at_body_line(s, line),
 			    "not understood (libini-config, error %u)", code);
 		blank_line(&s->body, line);
 	}
@@ -186,7 +193,7 @@ take_errors(struct scan *s, struct ini_cfgobj *object, unsigned first_line)
 
 /* One run of the library over the body; false: run it again. */
 static bool
-parse_body_once(struct scan *s, unsigned first_line)
+parse_body_once(struct scan *s)
 {
 	struct ini_cfgobj *object = NULL;
 	struct ini_cfgfile *memory = NULL;
@@ -201,11 +208,11 @@ parse_body_once(struct scan *s, unsigned first_line)
 		r = ini_config_parse(memory, INI_STOP_ON_NONE, COLLISIONS,
 		    SYNTAX, object);
 	if (r == 0)
-		take_values(s, object, first_line);
+		take_values(s, object);
 	else if (object != NULL && ini_config_error_count(object) > 0)
-		done = take_errors(s, object, first_line) == 0;
+		done = take_errors(s, object) == 0;
 	else
-		config_error(s->errors, at(s, first_line),
+		config_error(s->errors, at_body_line(s, 1),
 		    "this section is not understood (libini-config, %s)",
 		    strerror(r));
 	ini_config_file_destroy(memory);
@@ -244,17 +251,18 @@ refuse_duplicate_keys(const struct scan *s)
 static void
 end_section(struct scan *s)
 {
-	if (s->section != NULL && s->n_keys > 0) {
+	if (s->section != NULL && s->n_lines > 1) {
 		for (int i = 0; i < LIBRARY_RUNS_MAX; i++) {
-			if (parse_body_once(s, s->section->line))
+			if (parse_body_once(s))
 				break;
 		}
-		qsort(s->section->keys, s->section->n_keys,
-		    sizeof(*s->section->keys), compare_lines);
+		if (s->section->n_keys > 1)
+			qsort(s->section->keys, s->section->n_keys,
+			    sizeof(*s->section->keys), compare_lines);
 		refuse_duplicate_keys(s);
 	}
 	buf_clear(&s->body);
-	s->n_keys = 0;
+	s->n_lines = 0;
 	s->section = NULL;
 }
 
@@ -294,9 +302,11 @@ on_header(struct scan *s, char *line)
 	*section = (struct ini_section){ .kind = xstrdup(kind),
 		.name = xstrdup(str_trim(name)), .line = s->line };
 	s->section = section;
+	s->complained = false;
 	/* a fixed header: the library's attribute list leaves out the first
 	   entry, which it takes for the section's own */
-	buf_put(&s->body, "[" SECTION "]\n", sizeof("[" SECTION "]\n") - 1);
+	buf_printf(&s->body, "[" SECTION "]\n");
+	s->lines[s->n_lines++] = s->line;
 }
 
 /* Whether the text before the `=' can be a key; the library decides more. */
@@ -335,13 +345,15 @@ on_key(struct scan *s, const char *line)
 	}
 	if (!check_key(s, line))
 		return;
-	if (++s->n_keys > KEYS_MAX) {
-		if (s->n_keys == KEYS_MAX + 1)
+	if (s->n_lines == KEYS_MAX + 1) {
+		if (!s->complained)
 			config_error(s->errors, here(s),
-			    "more than %u keys in a section", KEYS_MAX);
+			    "more than %d keys in a section", KEYS_MAX);
+		s->complained = true;
 		return;
 	}
-	buf_put(&s->body, line, strlen(line));
+	s->lines[s->n_lines++] = s->line;
+	buf_printf(&s->body, "%s\n", line);
 }
 
 /* Bytes that stand in no text file; false when an error was reported. */
@@ -376,20 +388,15 @@ on_line(struct scan *s, const char *line, size_t len)
 
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
-	if (check_bytes(s, line, len)) {
-		copy = xstrndup(line, len);
-		text = str_trim(copy);
-		if (text[0] == '[')
-			on_header(s, text);
-		else if (text[0] != '\0' && text[0] != ';' && text[0] != '#')
-			on_key(s, text);
-		/* a header is not in the body, every later line is */
-		if (text[0] != '[' && s->section != NULL)
-			buf_put(&s->body, "\n", 1);
-		free(copy);
-	} else if (s->section != NULL) {
-		buf_put(&s->body, "\n", 1);
-	}
+	if (!check_bytes(s, line, len))
+		return;
+	copy = xstrndup(line, len);
+	text = str_trim(copy);
+	if (text[0] == '[')
+		on_header(s, text);
+	else if (text[0] != '\0' && text[0] != ';' && text[0] != '#')
+		on_key(s, text);
+	free(copy);
 }
 
 /* False: no text, or too much of it. */

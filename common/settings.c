@@ -44,7 +44,7 @@ static const struct setting table[] = {
   "included file cannot include others." },
 { .key = "workers", DAEMON(workers), .reload = SETTING_RESTART,
   NUMBER(WORKERS, 1, CONFIG_WORKERS_MAX, "auto"),
-  .help = "How many worker processes serve the connections.  auto is one "
+  .help = "How many worker processes serve the connections.  auto means one "
   "for each CPU." },
 { .key = "user", DAEMON(user), .type = SETTING_STRING,
   .reload = SETTING_RESTART, .initial = "wssd",
@@ -54,7 +54,7 @@ static const struct setting table[] = {
   .help = "The group the workers run as when wssd is started by root." },
 { .key = "run_dir", DAEMON(run_dir), .type = SETTING_STRING,
   .reload = SETTING_RESTART, .initial = "auto",
-  .help = "The folder of the control socket and the pid file.  auto is "
+  .help = "The folder of the control socket and the pid file.  auto means "
   "$RUNTIME_DIRECTORY when systemd has set it, /run/wssd for root, else wssd "
   "in $XDG_RUNTIME_DIR, or /tmp/wssd-UID." },
 { .key = "log", DAEMON(log), .type = SETTING_STRING, .initial = "stderr",

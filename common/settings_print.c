@@ -10,19 +10,20 @@
 #include "common/settings.h"
 #include "common/str.h"
 
-#define COLUMNS 80
+#define COLUMNS 80		/* of a line */
 
 /* One line a section, above its header. */
 static const struct {
-	const char *header;
+	const char *header;	/* in the manual */
+	const char *example;	/* in a file */
 	const char *text;
 } sections[SETTING_SECTIONS] = {
-	[SETTING_WSSD] = { "[wssd]", "The daemon." },
-	[SETTING_LISTEN] = { "[listen default]",
+	[SETTING_WSSD] = { "[wssd]", "[wssd]", "The daemon." },
+	[SETTING_LISTEN] = { "[listen NAME]", "[listen]",
 		"Where clients connect.  One for each kind of address." },
-	[SETTING_CONTEXT] = { "[context default]",
+	[SETTING_CONTEXT] = { "[context NAME]", "[context]",
 		"A certificate and how TLS is spoken with it." },
-	[SETTING_ROUTE] = { "[route /]",
+	[SETTING_ROUTE] = { "[route PATH]", "[route /]",
 		"What happens under a path; the longest that matches wins." },
 };
 
@@ -112,31 +113,46 @@ settings_print_defaults(FILE *f)
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || rows[i].section != rows[i - 1].section) {
 			print_comment(f, sections[rows[i].section].text);
-			fprintf(f, "%s\n\n", sections[rows[i].section].header);
+			fprintf(f, "%s\n\n", sections[rows[i].section].example);
 		}
 		print_default(f, &rows[i]);
 	}
 }
 
-/* Escapes what roff would take for its own; one sentence a line. */
+/* A word that roff does not take for a request, with its "\\" escaped. */
+static void
+print_roff_word(FILE *f, const char *word, size_t len, bool first)
+{
+	if (first && (*word == '.' || *word == '\''))
+		fputs("\\&", f);
+	for (size_t i = 0; i < len; i++) {
+		if (word[i] == '\\')
+			fputs("\\e", f);
+		else
+			fputc(word[i], f);
+	}
+}
+
+/* Each sentence begins a line, as roff wants it. */
 static void
 print_roff(FILE *f, const char *text)
 {
-	bool line_start = true;
+	size_t column = 0;
 
-	for (; *text != '\0'; text++) {
-		if (line_start && (*text == '.' || *text == '\''))
-			fputs("\\&", f);
-		line_start = false;
-		if (*text == '\\')
-			fputs("\\e", f);
-		else if (strncmp(text, ".  ", 3) == 0) {
-			fputs(".\n", f);
-			text += 2;
-			line_start = true;
-		} else {
-			fputc(*text, f);
+	for (size_t len; *text != '\0'; text += len) {
+		size_t blanks = strspn(text, " ");
+
+		text += blanks;
+		len = strcspn(text, " ");
+		if (column > 0 && (blanks > 1 ||
+		    column + 1 + len > COLUMNS - 2)) {
+			fputc('\n', f);
+			column = 0;
 		}
+		if (column > 0)
+			fputc(' ', f);
+		print_roff_word(f, text, len, column == 0);
+		column += len + 1;
 	}
 	fputc('\n', f);
 }
@@ -199,7 +215,8 @@ settings_print_mdoc(FILE *f)
 		if (i == 0 || rows[i].section != rows[i - 1].section) {
 			if (i != 0)
 				fputs(".El\n", f);
-			fprintf(f, ".Ss %s\n",
+			/* \&: not the end of a sentence */
+			fprintf(f, ".Ss %s\\&\n",
 			    sections[rows[i].section].header);
 			print_roff(f, sections[rows[i].section].text);
 			fputs(".Bl -tag -width Ds\n", f);
