@@ -47,9 +47,9 @@ const char *str_nearest(const char *word, const char *const *candidates,
     size_t n);
 
 /*
- * Takes the next of the items that `sep' and blanks separate: cuts it out of
- * *rest (which is written to), without blanks around.  NULL at the end.
- * "a,,b" gives an empty item in the middle.
+ * Takes the next of the items that `sep' separates: cuts it out of *rest
+ * (which is written to), without blanks around.  NULL at the end.  "a,,b"
+ * gives an empty item in the middle.
  */
 char *str_next_item(char **rest, char sep);
 /* Without blanks (space, tab, CR) at both ends; writes into the text. */
