@@ -266,15 +266,7 @@ host_matches(const struct config_strings *hosts, struct slice host)
 	if (hosts->n == 0)
 		return 1;
 	for (size_t i = 0; i < hosts->n; i++) {
-		const char *h = hosts->items[i];
-		size_t len = strlen(h);
-
-		if (slice_equal_nocase(host, h))
-			return 2;
-		/* "*.example.org" is every name below example.org. */
-		if (h[0] == '*' && h[1] == '.' && host.len > len - 1 &&
-		    slice_equal_nocase((struct slice){
-		    host.data + host.len - (len - 1), len - 1 }, h + 1))
+		if (slice_equal_nocase(host, hosts->items[i]))
 			return 2;
 	}
 	return 0;

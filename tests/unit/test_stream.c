@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The data path, against OpenSSL's own client over a socketpair.  It rests
+ * on things that libevent shows but does not promise (see stream.c): when a
+ * new version breaks one of them, this test fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "worker/stream.h"
+#include "worker/tls_bio.h"
+
+struct fixture {
+	struct event_base *base;
+	struct transport *transport;
+	BIO_METHOD *method;
+	SSL_CTX *server_ctx, *client_ctx;
+	struct stream stream;
+	int client_fd;
+	SSL *client;
+
+	/* What the server side saw. */
+	struct buf got;
+	enum stream_result handshake;
+	char end[128];
+	bool ended;
+	bool echo;
+	unsigned drained;
+};
+
+static struct fixture *
+fixture_of(struct sock *sock)
+{
+	return LIST_ITEM(sock, struct fixture, stream.sock);
+}
+
+static void
+on_input(struct sock *sock)
+{
+	struct fixture *f = fixture_of(sock);
+	static uint8_t room[32768];
+	struct err err = ERR_INIT;
+	uint8_t *data;
+	int n;
+
+	f->handshake = stream_handshake(&f->stream, f->base, &err);
+	if (f->handshake != STREAM_OK)
+		return;
+	while ((n = stream_read(&f->stream, room, sizeof(room), &data,
+	    &err)) > 0) {
+		buf_put(&f->got, data, (size_t)n);
+		if (f->echo)
+			stream_write(&f->stream, data, (size_t)n);
+	}
+	if (n < 0 && !f->ended) {
+		f->ended = true;
+		strcpy(f->end, err.text);
+		sock_pause(sock);
+	}
+}
+
+static void
+on_drained(struct sock *sock)
+{
+	fixture_of(sock)->drained++;
+}
+
+static void
+on_turn_end(void *arg)
+{
+	struct fixture *f = arg;
+
+	if (f->stream.out != NULL)
+		stream_flush(&f->stream);
+}
+
+static void
+on_turn_over(void *arg)
+{
+	(void)arg;
+}
+
+static SSL_CTX *
+make_server_ctx(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+
+	X509_set_version(cert, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ctx;
+}
+
+static int
+set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct transport_ops ops = { on_input, on_drained, on_turn_end,
+	    on_turn_over, f };
+	int fds[2];
+
+	f->base = event_base_new();
+	f->transport = transport_new(f->base, &ops);
+	f->method = tls_bio_method_new();
+	f->server_ctx = make_server_ctx();
+	f->client_ctx = SSL_CTX_new(TLS_client_method());
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	f->client_fd = fds[1];
+	f->client = SSL_new(f->client_ctx);
+	SSL_set_fd(f->client, f->client_fd);
+	SSL_set_connect_state(f->client);
+	f->echo = true;
+	*state = f;
+	stream_init(&f->stream, f->transport, f->method, f->server_ctx,
+	    fds[0]);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	stream_done(&f->stream);
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	transport_free(f->transport);
+	event_base_free(f->base);
+	SSL_free(f->client);
+	SSL_CTX_free(f->client_ctx);
+	SSL_CTX_free(f->server_ctx);
+	tls_bio_method_free(f->method);
+	close(f->client_fd);
+	buf_done(&f->got);
+	free(f);
+	return 0;
+}
+
+static void
+turn(struct fixture *f)
+{
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static void
+shake_hands(struct fixture *f)
+{
+	int rc = -1;
+
+	for (int i = 0; i < 100 && rc != 1; i++) {
+		rc = SSL_do_handshake(f->client);
+		turn(f);
+	}
+	assert_int_equal(rc, 1);
+	turn(f);
+	assert_int_equal(f->handshake, STREAM_OK);
+	assert_non_null(f->stream.bev);
+}
+
+/* Sends all of it, and reads as many bytes back if wanted. */
+static void
+exchange(struct fixture *f, const uint8_t *data, size_t len, uint8_t *back)
+{
+	size_t sent = 0, received = 0;
+
+	for (int i = 0; i < 1000000; i++) {
+		int n;
+
+		if (sent < len && (n = SSL_write(f->client, data + sent,
+		    len - sent > 16384 ? 16384 : (int)(len - sent))) > 0)
+			sent += (size_t)n;
+		turn(f);
+		if (received < len && (n = SSL_read(f->client,
+		    back + received, (int)(len - received))) > 0)
+			received += (size_t)n;
+		if (sent == len && received == len)
+			return;
+	}
+	fail_msg("sent %zu, received %zu of %zu", sent, received, len);
+}
+
+static void
+echoes_every_size(void **state)
+{
+	static const size_t sizes[] = { 1, 20, 1024, 16384, 16385, 65536,
+		1000000 };
+	struct fixture *f = *state;
+
+	shake_hands(f);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint8_t *out = malloc(sizes[i]), *in = malloc(sizes[i]);
+
+		for (size_t j = 0; j < sizes[i]; j++)
+			out[j] = (uint8_t)(j * 31 + i);
+		exchange(f, out, sizes[i], in);
+		assert_memory_equal(out, in, sizes[i]);
+		free(out);
+		free(in);
+	}
+	assert_int_equal(stream_unsent(&f->stream), 0);
+}
+
+/* What a client does not read waits, in order, and goes on when it reads. */
+static void
+a_slow_reader_loses_nothing(void **state)
+{
+	enum { PIECE = 10000, N = 800 };
+	struct fixture *f = *state;
+	static uint8_t piece[PIECE];
+	size_t at = 0;
+
+	shake_hands(f);
+	for (int i = 0; i < N; i++) {
+		memset(piece, i, PIECE);
+		if (i % 3 == 0)
+			stream_queue(&f->stream, piece, PIECE);
+		else
+			stream_write(&f->stream, piece, PIECE);
+		if (i % 10 == 0) {
+			transport_request_turn(f->transport);
+			turn(f);
+		}
+	}
+	transport_request_turn(f->transport);
+	turn(f);
+	assert_true(stream_unsent(&f->stream) > PIECE * (N / 2));
+	assert_true(sock_unsent(&f->stream.sock) <
+	    SOCK_BACKLOG_HIGH + 2 * TRANSPORT_WRITE);
+	for (int i = 0; i < 1000000 && at < (size_t)PIECE * N; i++) {
+		static uint8_t in[50000];
+		int n = SSL_read(f->client, in, sizeof(in));
+
+		for (int j = 0; j < n; j++, at++) {
+			if (in[j] != (uint8_t)(at / PIECE))
+				fail_msg("wrong byte at %zu", at);
+		}
+		turn(f);
+	}
+	assert_int_equal(at, (size_t)PIECE * N);
+	assert_int_equal(stream_unsent(&f->stream), 0);
+	assert_true(f->drained > 0);
+}
+
+static void
+says_close_notify_behind_everything(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t in[64];
+
+	shake_hands(f);
+	stream_write(&f->stream, "last words", 10);
+	stream_finish(&f->stream);
+	transport_request_turn(f->transport);
+	turn(f);
+	assert_int_equal(SSL_read(f->client, in, sizeof(in)), 10);
+	assert_int_equal(SSL_read(f->client, in, sizeof(in)), 0);
+	assert_int_equal(SSL_get_error(f->client, 0), SSL_ERROR_ZERO_RETURN);
+}
+
+static void
+knows_a_clean_end_from_a_cut(void **state)
+{
+	struct fixture *f = *state;
+
+	shake_hands(f);
+	SSL_shutdown(f->client);
+	turn(f);
+	assert_true(f->ended && f->stream.clean_eof);
+	assert_string_equal(f->end, "");
+}
+
+static void
+a_cut_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	shake_hands(f);
+	shutdown(f->client_fd, SHUT_WR);
+	turn(f);
+	turn(f);
+	assert_true(f->ended && !f->stream.clean_eof);
+	assert_string_equal(f->end, "TCP closed without close_notify");
+}
+
+static void
+what_is_no_tls_is_seen_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(write(f->client_fd, "GET / HTTP/1.1\r\n", 16), 16);
+	turn(f);
+	assert_int_equal(f->handshake, STREAM_NOT_TLS);
+	assert_null(f->stream.bev);
+}
+
+static void
+broken_tls_is_an_error_with_a_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	/* A handshake record with nonsense inside. */
+	assert_int_equal(write(f->client_fd, "\x16\x03\x01\x00\x04xxxx", 9),
+	    9);
+	turn(f);
+	assert_int_equal(f->handshake, STREAM_ERROR);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(echoes_every_size, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(a_slow_reader_loses_nothing,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    says_close_notify_behind_everything, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(knows_a_clean_end_from_a_cut,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_cut_is_told, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    what_is_no_tls_is_seen_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    broken_tls_is_an_error_with_a_reason, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
+}
