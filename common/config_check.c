@@ -241,6 +241,10 @@ check_contexts(struct config *c, struct config_listen *l,
 		if (find_context(c, l->context.items[i]) == SIZE_MAX)
 			explain_context(c, l, l->context.items[i], errors);
 	}
+	if (l->context.n > 1)
+		config_error(errors, config_place_of(c, l, "context"),
+		    "context: several on one listen, chosen by name (SNI), "
+		    "are not supported by this version");
 }
 
 static void

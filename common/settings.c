@@ -92,8 +92,8 @@ static const struct setting table[] = {
   "behind nginx or Apache." },
 { .key = "context", LISTEN(context), .type = SETTING_LIST,
   .example = "default",
-  .help = "The names of the contexts (certificates) to use; the first is "
-  "the default.  Not needed when there is only one [context]." },
+  .help = "The name of the context (certificate) to use.  Not needed when "
+  "there is only one [context]." },
 { .key = "backlog", LISTEN(backlog), NUMBER(UINT, 1, 65535, "1024"),
   .help = "How many connections may wait to be accepted." },
 { .key = "handshake_timeout", LISTEN(handshake_timeout_ms),

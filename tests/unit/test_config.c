@@ -72,7 +72,7 @@ static const char full[] =
 	"max_connections = 100000\n"
 	"[listen public]\n"
 	"address = 0.0.0.0:443, [::]:443, 127.0.0.1:0\n"
-	"context = b, a\n"
+	"context = b\n"
 	"max_header_size = 16k\n"
 	"[listen behind-nginx]\n"
 	"address = 127.0.0.1:8282\n"
@@ -216,7 +216,9 @@ static const struct {
 	{ "[listen a]\naddress = 0.0.0.0:2\ncontext = default, defalt, q\n",
 	    "f:9: context: there is no [context defalt]; did you mean "
 	    "`default'?\n"
-	    "f:9: context: there is no [context q]\n" },
+	    "f:9: context: there is no [context q]\n"
+	    "f:9: context: several on one listen, chosen by name (SNI), are "
+	    "not supported by this version\n" },
 	{ "[listen a]\naddress = 0.0.0.0:2\ntransport = tpc\n",
 	    "f:9: transport: `tpc' is not one of ssl, tcp; did you mean "
 	    "`tcp'?\n" },
