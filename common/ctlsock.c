@@ -9,9 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
+#define CONNECT_TRIES 250		/* 5 s */
 
 static enum ctlsock_result
 explain(const char *path, struct err *err)
@@ -21,6 +23,24 @@ explain(const char *path, struct err *err)
 		return CTLSOCK_NOT_RUNNING;
 	return errno == EACCES || errno == EPERM ? CTLSOCK_DENIED :
 	    CTLSOCK_FAILED;
+}
+
+/* The queue of a busy daemon is full for a moment, that of a hung one stays. */
+static int
+connect_patiently(int fd, const struct sockaddr_un *sun)
+{
+	static const struct timespec pause = { 0, 20000000 };
+
+	for (int i = 0; i < CONNECT_TRIES; i++) {
+		if (connect(fd, (const struct sockaddr *)sun,
+		    sizeof(*sun)) == 0)
+			return 0;
+		if (errno != EAGAIN)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	errno = ETIMEDOUT;
+	return -1;
 }
 
 enum ctlsock_result
@@ -38,13 +58,12 @@ ctlsock_connect(const char *run_dir, int *fd_out, pid_t *pid_out,
 		err_set(err, "run_dir is too long for a socket: %s", run_dir);
 		return CTLSOCK_FAILED;
 	}
-	/* Non-blocking: the queue of a hung daemon may be full. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		err_set_errno(err, "cannot make a socket");
 		return CTLSOCK_FAILED;
 	}
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
+	if (connect_patiently(fd, &sun) != 0) {
 		result = explain(sun.sun_path, err);
 		close(fd);
 		return result;

@@ -27,6 +27,7 @@
 #include "master/master.h"
 
 #define CLIENTS_MAX 32
+#define BACKLOG 128
 #define REQUEST_MAX 4096
 #define REQUEST_WITHIN_S 5
 #define READ_WITHIN_S 10	/* an answer, or each piece of it */
@@ -371,7 +372,7 @@ listen_on(struct control *control, struct err *err)
 	    chmod(control->path, 0660) != 0))
 		return err_set_errno(err, "cannot give %s to the group",
 		    control->path);
-	if (listen(control->fd, CLIENTS_MAX) != 0)
+	if (listen(control->fd, BACKLOG) != 0)
 		return err_set_errno(err, "cannot listen on %s",
 		    control->path);
 	return 0;

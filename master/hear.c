@@ -94,6 +94,8 @@ got_ready(struct proc *p, struct chan_message *m, struct err *err)
 		return err_set(err, "nothing was asked");
 	if (get_verdict(p, m, err) != 0)
 		return -1;
+	if (p->state == PROC_GREETED)
+		evtimer_del(p->deadline);
 	p->state = p->state == PROC_GREETED ? PROC_READY : PROC_PREPARED;
 	p->owner->ready(p->owner_arg, p);
 	return 0;

@@ -189,7 +189,7 @@ job_finish(struct job *job, int exit_code, const char *text)
 	job_free(job);
 	notify_ready(&m->notify, exit_code == EXIT_OK ? "running" :
 	    "running; the last reload failed");
-	slots_lend(m);
+	slots_resume(m);
 	start_soon(m);
 }
 

@@ -108,9 +108,10 @@ master_slot_ready(struct master *m)
 		if (m->slots[i].next == NULL ||
 		    m->slots[i].next->state != PROC_READY)
 			return;
-	m->state = MASTER_RUNNING;
 	for (size_t i = 0; i < m->n_slots; i++)
 		slot_event(&m->slots[i], SLOT_READY);
+	m->state = MASTER_RUNNING;
+	slots_lend(m);
 	log_info("wssd " WSSD_VERSION " runs, %zu worker%s", m->n_slots,
 	    m->n_slots == 1 ? "" : "s");
 	notify_ready(&m->notify, "running");

@@ -213,14 +213,11 @@ reload_slot_event(struct job *job, struct slot *s, enum slot_event event)
 {
 	char text[ERR_TEXT_MAX * 2];
 
-	if (event == SLOT_READY) {
-		/* It has come meanwhile, with the config that is in use. */
-		proc_prepare(s->current, job->edition);
-	} else if (event == SLOT_DIED) {
-		snprintf(text, sizeof(text), "nothing was changed, because a "
-		    "worker died meanwhile: %s", s->last_death);
-		fail(job, EXIT_GENERIC, text);
-	}
+	if (event != SLOT_DIED)
+		return;
+	snprintf(text, sizeof(text), "nothing was changed, because a worker "
+	    "died meanwhile: %s", s->last_death);
+	fail(job, EXIT_GENERIC, text);
 }
 
 static void

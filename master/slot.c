@@ -111,6 +111,18 @@ slots_lend(struct master *m)
 	}
 }
 
+void
+slots_resume(struct master *m)
+{
+	if (m->state != MASTER_RUNNING)
+		return;
+	for (size_t i = 0; i < m->n_slots; i++)
+		if (m->slots[i].next != NULL &&
+		    m->slots[i].next->state == PROC_READY)
+			slot_event(&m->slots[i], SLOT_READY);
+	slots_lend(m);
+}
+
 /* It is gone, or its listeners are. */
 static void
 forget_borrower(struct master *m, const struct proc *p)
@@ -149,7 +161,7 @@ on_ready(void *arg, struct proc *p)
 		log_warnings(s, p);
 		if (s->master->state == MASTER_STARTING)
 			master_slot_ready(s->master);
-		else
+		else if (!job_is_preparing(s->master))
 			slot_event(s, SLOT_READY);
 	} else if (p == s->current) {
 		job_prepared(s->master, s);

@@ -69,5 +69,11 @@ uint64_t slot_backoff_ms(unsigned failures);
  * and takes back those of slots that have one again.
  */
 void slots_lend(struct master *);
+/*
+ * A process that became ready while a reload was being prepared was held
+ * back, so that a crash on its first steps cannot undo the reload: now it
+ * may serve.
+ */
+void slots_resume(struct master *);
 
 #endif

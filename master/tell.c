@@ -120,10 +120,8 @@ proc_commit(struct proc *p)
 	edition_unref(p->in_use);
 	p->in_use = p->pending;
 	p->pending = NULL;
-	if (p->state == PROC_READY) {
+	if (p->state == PROC_READY)
 		p->running_ms = proc_now_ms();
-		evtimer_del(p->deadline);
-	}
 	p->state = PROC_RUNNING;
 	proc_commit_again(p);
 }
