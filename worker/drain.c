@@ -63,7 +63,7 @@ due(const struct worker *w)
 
 	if (d->how.window_ms == 0 || elapsed >= d->how.window_ms)
 		return SIZE_MAX;
-	return (size_t)(d->total * elapsed / d->how.window_ms);
+	return 1 + (size_t)(d->total * elapsed / d->how.window_ms);
 }
 
 void
