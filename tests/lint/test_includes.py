@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Who may include what: the arrows between the folders hold."""
+
+import re
+
+import tree
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]', re.MULTILINE)
+
+TLS = ("openssl/", "event2/bufferevent_ssl.h")
+HTTP = ("llhttp",)
+EVENT = ("event.h", "event2/", "evhttp.h", "evutil.h")
+OTHERS = ("jansson.h", "ini_config", "hiredis/")
+
+# (which files, what they may not include)
+FORBIDDEN = [
+    (("common/",), ("master/", "worker/", "tests/", "jansson.h") + TLS + HTTP
+     + EVENT),
+    (("master/",), ("worker/", "tests/", "wssd/") + TLS + HTTP),
+    (("worker/",), ("master/", "tests/", "jansson.h")),
+]
+
+# Bytes in, events out: no socket, no log, no loop, no file.
+PURE = ("utf8", "ws_frame", "ws", "http", "http_refusal", "handshake")
+IMPURE = EVENT + ("sys/socket.h", "sys/epoll.h", "netinet/", "arpa/",
+                  "netdb.h", "unistd.h", "fcntl.h", "poll.h", "time.h",
+                  "syslog.h", "common/log.h", "common/sock.h",
+                  "common/chan.h", "common/files.h", "worker/accept.h",
+                  "worker/api.h", "worker/conn.h", "worker/link.h",
+                  "worker/stream.h", "worker/transport.h", "worker/worker.h")
+
+
+def includes(path):
+    return [(quote, name) for quote, name in INCLUDE.findall(tree.text(path))]
+
+
+def wrong(path, forbidden):
+    return [f"{path} includes {name}" for _, name in includes(path)
+            if name.startswith(forbidden)]
+
+
+def test_folders():
+    found = []
+    for folders, forbidden in FORBIDDEN:
+        for folder in folders:
+            for path in tree.files(".c", ".h", under=folder):
+                found += wrong(path, forbidden)
+    assert not found, "\n".join(found)
+
+
+def test_handlers():
+    """A built-in handler sees what a module sees."""
+    found = []
+    for path in tree.files(".c", ".h", under="worker/handler"):
+        for quote, name in includes(path):
+            own = quote == '"' and name == "handlers.h"
+            public = quote == "<" and name == "wssd/handler.h"
+            system = quote == "<" and not name.startswith(
+                TLS + HTTP + EVENT + OTHERS + ("wssd/",))
+            if not (own or public or system):
+                found.append(f"{path} includes {name}")
+    assert not found, "\n".join(found)
+
+
+def test_public_header():
+    """It stands alone: nothing but the C library."""
+    names = includes("worker/include/wssd/handler.h")
+    assert names == [("<", "stddef.h"), ("<", "stdint.h")]
+
+
+def test_pure():
+    found = []
+    for name in PURE:
+        for path in tree.files(".c", ".h", under="worker"):
+            if path.stem == name and path.parent.name == "worker":
+                found += wrong(path, IMPURE)
+    assert not found, "\n".join(found)
+
+
+def test_from_the_root():
+    """"common/log.h", not "log.h" or "../common/log.h"."""
+    found = []
+    for folder in ("common", "master", "worker"):
+        for path in tree.files(".c", ".h", under=folder):
+            if path.parts[:2] == ("worker", "handler"):
+                continue
+            found += [f"{path} includes {name}"
+                      for quote, name in includes(path) if quote == '"' and
+                      not name.startswith(("common/", "master/", "worker/"))]
+    assert not found, "\n".join(found)
