@@ -129,15 +129,23 @@ check_listens(struct config *c, const struct config_route *r,
 	}
 }
 
-/* RFC 6454 section 6.2: scheme "://" host [ ":" port ], or null. */
+/*
+ * RFC 6454 section 6.2: scheme "://" host [ ":" port ], or null; and the
+ * patterns of struct handshake_rules: *, and "*." at the front of the host.
+ */
 static bool
 is_origin(const char *origin)
 {
 	const char *host = strstr(origin, "://");
 
-	return strcmp(origin, "null") == 0 || (host != NULL &&
-	    host != origin && host[3] != '\0' &&
-	    strpbrk(host + 3, "/?#@*\\ \t") == NULL);
+	if (strcmp(origin, "null") == 0 || strcmp(origin, "*") == 0)
+		return true;
+	if (host == NULL || host == origin)
+		return false;
+	host += strlen("://");
+	if (strncmp(host, "*.", 2) == 0)
+		host += 2;
+	return host[0] != '\0' && strpbrk(host, "/?#@*\\ \t") == NULL;
 }
 
 /* RFC 9110 section 5.6.2. */

@@ -272,8 +272,11 @@ class Client:
         headers = {}
         for line in lines:
             name, _, value = line.partition(":")
-            assert name.lower() not in headers, f"{name} twice"
-            headers[name.lower()] = value.strip()
+            name, value = name.lower(), value.strip()
+            if name == "connection" and name in headers:  # a list field
+                value = f"{headers.pop(name)}, {value}"
+            assert name not in headers, f"{name} twice"
+            headers[name] = value
         self.data = bytearray(rest)
         length = int(headers.get("content-length", 0))
         while len(self.data) < length:
