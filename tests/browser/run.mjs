@@ -5,7 +5,8 @@
 // daemon ends its connection.
 //
 // Needs WSSD_BIN (the folder of wssd and wssctl), chromium, certutil, openssl
-// and `npm ci` in this folder; exits with 77 when one of them is missing.
+// and `npm ci` in this folder; exits with 77 when one of them is missing, or
+// with 1 when WSSD_NO_SKIP says that they have to be there.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { spawnSync } from 'node:child_process';
