@@ -18,13 +18,24 @@ tell(struct wss_conn *c, const struct proto_drain *how)
 	uint64_t timeout = how->timeout_ms > 2 * EXIT_MS ?
 	    how->timeout_ms - EXIT_MS : how->timeout_ms / 2;
 
+	struct http_refusal refusal;
+
 	c->draining = true;
 	if (timeout < c->close_timeout_ms)
 		c->close_timeout_ms = timeout;
-	if (c->state == CONN_CLOSING || c->state == CONN_LINGER)
+	switch (c->state) {
+	case CONN_HTTP:
+		http_refuse(&refusal, 503, "%s", how->reason);
+		conn_refuse(c, &refusal);
+		break;
+	case CONN_CLOSING:
+	case CONN_LINGER:
 		conn_set_timer(c);
-	else
+		break;
+	default:
 		conn_close(c, how->code, how->reason, strlen(how->reason));
+		break;
+	}
 }
 
 void
