@@ -61,7 +61,8 @@ deadline(const struct wss_conn *c)
 	case CONN_CLOSING:
 		return c->state_ms + c->close_timeout_ms;
 	case CONN_LINGER:
-		return c->state_ms + (c->stream.notified ? LINGER_MS :
+		return c->state_ms + (c->stream.notified &&
+		    LINGER_MS < c->close_timeout_ms ? LINGER_MS :
 		    c->close_timeout_ms);
 	default:
 		return NEVER;

@@ -17,7 +17,6 @@ tell(struct wss_conn *c, const struct proto_drain *how)
 {
 	uint64_t timeout = how->timeout_ms > 2 * EXIT_MS ?
 	    how->timeout_ms - EXIT_MS : how->timeout_ms / 2;
-
 	struct http_refusal refusal;
 
 	c->draining = true;
