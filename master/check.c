@@ -58,15 +58,17 @@ load(struct check *c, const char *path)
 	return c->edition == NULL ? -1 : 0;
 }
 
-static void
+static bool
 check_user(struct check *c)
 {
 	const struct config_daemon *d = &c->edition->config->daemon;
 	struct privdrop_ids ids;
 	struct err err = ERR_INIT;
 
-	if (privdrop_lookup(d->user, d->group, &ids, &err) != 0)
-		complain(c, err.text);
+	if (privdrop_lookup(d->user, d->group, &ids, &err) == 0)
+		return true;
+	complain(c, err.text);
+	return false;
 }
 
 /* --- addresses ---------------------------------------------------------------- */
@@ -170,6 +172,7 @@ check_run(const char *config_path)
 {
 	struct check c = { .logs = LOGFILES_INIT, .world = {
 		.worker_fd = -1 } };
+	bool user_exists;
 
 	/* What is wrong is printed once; a log would say it again. */
 	c.logs.fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -178,9 +181,11 @@ check_run(const char *config_path)
 	c.world.logs = &c.logs;
 	c.world.base = event_base_new();
 	if (c.world.base != NULL && load(&c, config_path) == 0) {
-		check_user(&c);
+		user_exists = check_user(&c);
 		check_addresses(&c);
-		try_worker(&c);
+		/* Without its user it would only die. */
+		if (user_exists)
+			try_worker(&c);
 		if (c.exit_code == EXIT_OK)
 			printf("%s: ok\n", config_path);
 	}

@@ -36,7 +36,7 @@ number_of(json_t *o, const char *key)
 static void
 print_connection(json_t *c)
 {
-	printf("%-9s %-21s %-10s %-13.13s %6llds %8lld %8lld\n",
+	printf("%-13s %-21s %-7s %-13.13s %6llds %6lld %6lld\n",
 	    text_of(c, "id"), text_of(c, "address"), text_of(c, "state"),
 	    text_of(c, "route"), number_of(c, "age_ms") / 1000,
 	    number_of(c, "messages_in"), number_of(c, "messages_out"));
@@ -57,7 +57,7 @@ take_line(struct table *t)
 		if (t->json)
 			t->n++;
 		else if (t->n++ == 0)
-			printf("%-9s %-21s %-10s %-13s %7s %8s %8s\n", "ID",
+			printf("%-13s %-21s %-7s %-13s %7s %6s %6s\n", "ID",
 			    "ADDRESS", "STATE", "ROUTE", "AGE", "MSG-IN",
 			    "OUT");
 		if (!t->json)

@@ -43,7 +43,7 @@ run(const struct ctl *ctl)
 
 const struct ctl_command ctl_restart = {
 	"restart", "[--rolling]", CTL_OPT_ROLLING, false,
-	"check the config, stop and start; --rolling replaces the workers one "
-	"by one, nobody is refused",
+	"check the config, stop and start; --rolling replaces the workers\n"
+	"        one by one, nobody is refused",
 	run
 };

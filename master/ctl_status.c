@@ -195,14 +195,15 @@ print_listens(json_t *root)
 		    address) {
 			snprintf(url, sizeof(url), "%s://%s/", scheme,
 			    json_string_value(address));
-			printf("%-16.16s %-42s", j == 0 ?
-			    text_of(listen, "name") : "", url);
-			if (j == 0)
-				printf(" %9s %9s", short_number(
-				    json_object_get(listen, "accepted"),
-				    1000, a), short_number(json_object_get(
-				    listen, "open"), 1000, o));
-			printf("\n");
+			if (j > 0) {
+				printf("%-16s %s\n", "", url);
+				continue;
+			}
+			printf("%-16.16s %-42s %9s %9s\n",
+			    text_of(listen, "name"), url, short_number(
+			    json_object_get(listen, "accepted"), 1000, a),
+			    short_number(json_object_get(listen, "open"),
+			    1000, o));
 		}
 	}
 }

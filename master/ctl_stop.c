@@ -85,7 +85,7 @@ run(const struct ctl *ctl)
 
 const struct ctl_command ctl_stop = {
 	"stop", "[--graceful]", CTL_OPT_GRACEFUL, false,
-	"close all connections and stop; --graceful spreads the closes over "
-	"drain_window",
+	"close all connections and stop; --graceful spreads the closes\n"
+	"        over drain_window",
 	run
 };
