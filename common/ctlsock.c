@@ -139,8 +139,11 @@ ctlsock_ask(int fd, const char *words, uint64_t timeout_ms,
 		n = recv(fd, data, sizeof(data), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
+		/* Closed with our words unread: what came before counts. */
+		if (n < 0 && errno == ECONNRESET)
+			return 0;
 		if (n < 0)
-			return err_set_errno(err, "wssd hung up");
+			return err_set_errno(err, "cannot hear wssd");
 		if (n == 0 || take(arg, data, (size_t)n) != 0)
 			return 0;
 	}
@@ -161,6 +164,8 @@ ctlsock_ask_all(int fd, const char *words, uint64_t timeout_ms,
 {
 	if (ctlsock_ask(fd, words, timeout_ms, append, answer, err) != 0)
 		return -1;
+	if (answer->len == 0)
+		return err_set(err, "wssd hung up");
 	buf_put_u8(answer, '\0');
 	answer->len--;
 	return 0;
