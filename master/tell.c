@@ -10,8 +10,6 @@
 #include "master/logfiles.h"
 #include "master/proc_parts.h"
 
-#define DRAIN_GRACE_MS 500	/* the worker's own timers come first */
-
 static void
 send_to(struct proc *p, enum proto_type type, uint32_t generation,
     struct buf *payload, int fd)
@@ -154,7 +152,7 @@ void
 proc_drain(struct proc *p, uint32_t code, uint64_t window_ms,
     uint64_t timeout_ms, const char *reason)
 {
-	/* Of the time it has, most is for its clients' answers. */
+	/* Most of the time it has; the rest is for its own end. */
 	struct proto_drain m = { code,
 		(uint32_t)(window_ms < UINT32_MAX ? window_ms : UINT32_MAX),
 		(uint32_t)(timeout_ms < UINT32_MAX ? timeout_ms * 3 / 4 :
@@ -169,7 +167,7 @@ proc_drain(struct proc *p, uint32_t code, uint64_t window_ms,
 	p->state = PROC_DRAINING;
 	send_to(p, PROTO_DRAIN, 0, &b, -1);
 	if (!p->chan_closed)
-		proc_set_deadline(p, window_ms + timeout_ms + DRAIN_GRACE_MS);
+		proc_set_deadline(p, window_ms + timeout_ms);
 }
 
 void
