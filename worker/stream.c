@@ -134,13 +134,13 @@ tls_read(struct stream *s, uint8_t *room, size_t size, struct err *err)
 	case SSL_ERROR_WANT_WRITE:
 		return 0;
 	case SSL_ERROR_ZERO_RETURN:
-		s->clean_eof = true;
-		return err_set(err, "%s", "");
+		/* A FIN counts as one, too: SSL_OP_IGNORE_UNEXPECTED_EOF. */
+		s->ended = true;
+		return err_set(err, "%s", s->sock.eof ?
+		    "TCP closed without close_notify" : "");
 	}
 	s->broken = true;
 	tls_reason(reason, sizeof(reason));
-	if (s->sock.eof)
-		return err_set(err, "TCP closed without close_notify");
 	return err_set(err, "TLS: %s",
 	    reason[0] != '\0' ? reason : "unknown reason");
 }
@@ -152,7 +152,7 @@ stream_read(struct stream *s, uint8_t *room, size_t size,
 	size_t n;
 	uint8_t *data;
 
-	if (s->broken || s->clean_eof)
+	if (s->broken || s->ended)
 		return err_set(err, "%s", "");
 	if (s->ssl != NULL) {
 		*data_out = room;
@@ -165,7 +165,7 @@ stream_read(struct stream *s, uint8_t *room, size_t size,
 	}
 	if (!s->sock.eof)
 		return 0;
-	s->clean_eof = true;
+	s->ended = true;
 	return err_set(err, "%s", "");
 }
 

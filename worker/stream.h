@@ -37,7 +37,7 @@ struct stream {
 	struct evbuffer *out;		/* what waits for a slow client */
 	bool broken;			/* the TLS layer is of no more use */
 	bool notified;			/* our close_notify was sent */
-	bool clean_eof;			/* the peer's close_notify came */
+	bool ended;			/* the peer will say no more */
 };
 
 enum stream_result {
