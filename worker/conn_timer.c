@@ -12,7 +12,7 @@
 
 #define LINGER_MS 2000		/* for the peer's FIN behind ours */
 #define STALL_MS 60000		/* a client that reads nothing at all, where
-				   the route has no ping_interval */
+				   the route has no ping_timeout */
 #define NEVER UINT64_MAX
 
 static bool
@@ -27,14 +27,16 @@ silence_deadline(const struct wss_conn *c)
 {
 	const struct config_route *r = c->route->config;
 
+	/* ping_timeout is 0 also where there is no ping_interval. */
 	if (c->paused_by_output)
-		return c->received_ms + (r->ping_interval_ms == 0 ? STALL_MS :
+		return c->received_ms + (r->ping_timeout_ms == 0 ? STALL_MS :
 		    r->ping_interval_ms + r->ping_timeout_ms);
 	if (r->ping_interval_ms == 0 || c->paused_by_handler)
 		return NEVER;
-	if (c->ping_ms != 0)
-		return c->ping_ms + r->ping_timeout_ms;
-	return c->received_ms + r->ping_interval_ms;
+	if (c->ping_ms == 0)
+		return c->received_ms + r->ping_interval_ms;
+	return c->ping_ms + (r->ping_timeout_ms != 0 ? r->ping_timeout_ms :
+	    r->ping_interval_ms);
 }
 
 static uint64_t
@@ -77,6 +79,13 @@ conn_set_timer(struct wss_conn *c)
 	/* A handler's pause may end, and then the deadline is a new one. */
 	if (due == NEVER && c->state == CONN_OPEN && paused(c))
 		due = c->worker->now_ms + STALL_MS;
+	/* So may the wait for a Pong, and the next Ping be due before it. */
+	if (c->state == CONN_OPEN && c->ping_ms != 0) {
+		uint64_t next = c->ping_ms + c->route->config->ping_interval_ms;
+
+		if (next > c->worker->now_ms && next < due)
+			due = next;
+	}
 	if (due == NEVER)
 		wheel_clear(&c->timer);
 	else
@@ -102,7 +111,7 @@ end_silence(struct wss_conn *c)
 	if (c->paused_by_output) {
 		metrics_add(&m->slow_closed, 1);
 		conn_abort(c, "the client has stopped reading");
-	} else if (c->ping_ms != 0) {
+	} else if (c->ping_ms != 0 && c->route->config->ping_timeout_ms != 0) {
 		metrics_add(&m->pong_timeouts, 1);
 		conn_abort(c, "no Pong within ping_timeout");
 	} else {
