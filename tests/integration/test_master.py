@@ -181,11 +181,53 @@ def test_stop_graceful_waits_for_the_window(daemon):
 def test_foreground(daemon):
     daemon.config(log="stderr")
     process = daemon.foreground("--foreground")
-    wait_until(daemon.is_running)
+    wait_until(lambda: os.path.exists(daemon.run_dir + "/control.sock"))
+    wait_until(lambda: daemon.status()["state"] == "running")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "runs, 2 workers" in err and "stopped" in err
+
+
+def test_stop_during_the_start(daemon):
+    daemon.config("silent@1", log="stderr")
+    process = daemon.foreground()
+    wait_until(lambda: os.path.exists(daemon.run_dir + "/control.sock"))
+    assert daemon.status()["state"] == "starting"
+    daemon.ctl("reload", expect=1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "stopped before it was ready" in err
+
+
+def test_stop_during_a_reload(daemon):
+    daemon.start()
+    daemon.config("silent")
+    reload = daemon.ctl_start("reload")
+    daemon.wait_log("reload: begins")
+    waiting = daemon.ctl_start("restart", "--rolling")
+    wait_until(lambda: "control socket: restart" in daemon.read_log())
+    daemon.ctl("stop")
+    for process in (reload, waiting):
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == 1
+        assert "wssd is stopping" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes others")
+def test_as_an_ordinary_user(daemon):
+    os.chown(daemon.folder, 65534, 65534)
+    daemon.config(user="no-such-user")	# which nobody can become
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    daemon.ctl("check", **nobody)
+    daemon.ctl("start", **nobody)
+    assert os.stat(f"/proc/{daemon.pid()}").st_uid == 65534
+    daemon.ctl("reload", **nobody)
+    daemon.ctl("status", expect=4, user=65533, group=65534, extra_groups=[])
+    # Root may do everything.
+    daemon.ctl("restart", "--rolling")
+    daemon.ctl("stop", **nobody)
 
 
 def test_start_timeout(daemon):
@@ -466,6 +508,16 @@ def test_reload_with_warnings_and_notices(daemon):
     assert len(daemon.workers()) == 2
     daemon.ctl("restart")
     assert len(daemon.wait_workers(3)) == 3
+
+
+def test_reload_to_a_log_that_cannot_be(daemon):
+    daemon.start()
+    daemon.config(log="/proc/no-such-file")
+    done = daemon.ctl("reload")
+    assert "the log stays as it was: cannot open the log" in done.stderr
+    daemon.wait_log("reload: done, generation 2")
+    failed = daemon.ctl("reopen", expect=1)
+    assert "cannot open the log" in failed.stderr
 
 
 def test_reload_without_a_running_worker(daemon):
