@@ -7,6 +7,7 @@ sleeps for a guessed time.
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -50,9 +51,15 @@ def is_alive(pid):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that clients get, so that none of them takes it."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Daemon:
