@@ -56,20 +56,53 @@ listener_bind(struct listener *l, int backlog, struct err *err)
 	return 0;
 }
 
-static struct listener *
-find(const struct listen_set *set, const struct addr *wanted)
+static bool
+has_listen(const struct config *config, const char *name)
 {
-	if (set == NULL)
-		return NULL;
+	for (size_t i = 0; i < config->n_listens; i++)
+		if (strcmp(config->listens[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_taken(const struct listen_set *set, const struct listener *l)
+{
 	for (size_t i = 0; i < set->n; i++)
-		if (addr_equal(&set->rows[i].listener->wanted, wanted))
-			return set->rows[i].listener;
-	return NULL;
+		if (set->rows[i].listener == l)
+			return true;
+	return false;
 }
 
 /*
- * 0.0.0.0:443 becoming 192.0.2.1:443 would find the port busy with our own
- * old socket, and then there is nothing to ask.
+ * The old socket that goes on as the wanted one.  Several may have been
+ * asked for with port 0: then the one of the same name, or one whose name
+ * is gone, and none twice.
+ */
+static struct listener *
+find(const struct config *config, const struct listen_set *old,
+    const struct listen_set *set, const char *name, const struct addr *wanted)
+{
+	struct listener *renamed = NULL;
+
+	for (size_t i = 0; old != NULL && i < old->n; i++) {
+		const struct listen_row *row = &old->rows[i];
+
+		if (!addr_equal(&row->listener->wanted, wanted) ||
+		    is_taken(set, row->listener))
+			continue;
+		if (strcmp(row->name, name) == 0)
+			return row->listener;
+		if (renamed == NULL && (addr_port(wanted) != 0 ||
+		    !has_listen(config, row->name)))
+			renamed = row->listener;
+	}
+	return renamed;
+}
+
+/*
+ * What is kept needs no asking.  0.0.0.0:443 becoming 192.0.2.1:443 would find the
+ * port busy with our own old socket, and then there is nothing to ask.
  */
 static bool
 port_is_ours(const struct listen_set *old, const struct addr *addr)
@@ -92,8 +125,7 @@ probe_new(const struct config *config, const struct listen_set *old,
 		const struct config_listen *c = &config->listens[i];
 
 		for (size_t j = 0; j < c->address.n; j++) {
-			if (find(old, &c->addrs[j]) != NULL ||
-			    port_is_ours(old, &c->addrs[j]))
+			if (port_is_ours(old, &c->addrs[j]))
 				continue;
 			if (sock_probe(&c->addrs[j], err) != 0)
 				return err_prefix(err, "%s:%u", c->place.file,
@@ -141,8 +173,8 @@ listen_set_open(const struct config *config, struct listen_set *old,
 		const struct config_listen *c = &config->listens[i];
 
 		for (size_t j = 0; j < c->address.n; j++)
-			if (add_row(set, c, j, find(old, &c->addrs[j]),
-			    n_slots, err) != 0)
+			if (add_row(set, c, j, find(config, old, set, c->name,
+			    &c->addrs[j]), n_slots, err) != 0)
 				goto fail;
 	}
 	return set;
