@@ -193,8 +193,8 @@ static const struct setting table[] = {
   "never." },
 { .key = "idle_timeout", ROUTE(idle_timeout_ms),
   NUMBER(DURATION, 0, 365ull * DAY_MS, "0"),
-  .help = "A client that sends no message for so long is closed.  0 is "
-  "never." },
+  .help = "A connection without a message, in or out, for so long is closed.  "
+  "0 is never." },
 { .key = "close_timeout", ROUTE(close_timeout_ms),
   NUMBER(DURATION, 1, DAY_MS, "5s"),
   .help = "The time a client has to answer a Close frame." },

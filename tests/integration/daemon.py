@@ -265,4 +265,4 @@ def open_descriptors(pid):
 def status_field(pid, name):
     """A line of /proc/PID/status, without its name."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return re.search(rf"^{name}:\s*(.*)$", text, re.M).group(1)
+    return re.search(rf"^{name}:[ \t]*(.*)$", text, re.M).group(1)

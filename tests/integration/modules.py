@@ -52,6 +52,43 @@ const struct wss_handler wss_module = {
 	.abi = WSS_ABI, .name = "answering", .message = on_message };
 """
 
+# Each connection is sent a text every 300 ms.
+TICKING = r"""
+#include <stdlib.h>
+#include <wssd/handler.h>
+
+struct tick { struct wss_route *route; uint64_t id; };
+
+static void
+on_timer(void *arg)
+{
+	struct tick *tick = arg;
+	struct wss_conn *c = wss_find(tick->route, tick->id);
+
+	if (c == NULL) {
+		free(tick);
+		return;
+	}
+	wss_send(c, 1, "tick", 4);
+	wss_timer_start(tick->route, 300, on_timer, tick);
+}
+
+static int
+on_open(struct wss_conn *c, const struct wss_request *q)
+{
+	struct tick *tick = malloc(sizeof(*tick));
+
+	(void)q;
+	tick->route = wss_conn_route(c);
+	tick->id = wss_id(c);
+	wss_timer_start(tick->route, 300, on_timer, tick);
+	return 0;
+}
+
+const struct wss_handler wss_module = {
+	.abi = WSS_ABI, .name = "ticking", .open = on_open };
+"""
+
 
 def build(folder, source, name="module", *flags):
     """The path of folder/NAME.so, which takes the place of one that is

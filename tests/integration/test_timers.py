@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import modules
 from clients import (CLOSE, PING, PONG, TEXT, Client, close_payload, connect,
                      frame, request)
 from wait import until
@@ -155,6 +156,17 @@ def test_messages_put_the_idle_timeout_off(server):
             client.send_frame(PONG, got.payload)
         assert (got.opcode, got.code) == (CLOSE, 1001)
         near(since(last), 1.5)
+
+
+def test_messages_to_the_client_do_too(wssd, tmp_path):
+    """A subscriber that only listens is not idle."""
+    path = modules.build(tmp_path, modules.TICKING)
+    one = wssd({"route /tick": {**modules.route(path),
+                                "idle_timeout": "1s"}}, tcp=True)
+    with connect(one.port(), path="/tick") as client:
+        start = time.monotonic()
+        while since(start) < 2.5:
+            client.expect(TEXT, "tick")
 
 
 # ---- ping and pong ------------------------------------------------------------------
