@@ -145,11 +145,23 @@ settings_explain_key(enum setting_section section, const char *key,
 		return;
 	}
 	meant = find_near(section, key);
-	if (meant != NULL)
+	if (meant != NULL) {
 		err_set(out, "unknown key `%.*s' in [%s]; did you mean `%s'?",
 		    SHOWN, key, name, meant);
-	else
-		err_set(out, "unknown key `%.*s' in [%s]", SHOWN, key, name);
+		return;
+	}
+	for (size_t i = 0; i < SETTING_SECTIONS; i++) {
+		enum setting_section other = (enum setting_section)i;
+
+		meant = find_near(other, key);
+		if (meant == NULL)
+			continue;
+		err_set(out, "unknown key `%.*s' in [%s]; did you mean `%s', "
+		    "which belongs to [%s]?", SHOWN, key, name, meant,
+		    setting_section_name(other));
+		return;
+	}
+	err_set(out, "unknown key `%.*s' in [%s]", SHOWN, key, name);
 }
 
 void

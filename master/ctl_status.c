@@ -136,6 +136,20 @@ print_duration(long long s)
 		printf("%llds", s);
 }
 
+/* Of one error or several, a line each. */
+static void
+print_last_error(const char *at, const char *lines)
+{
+	printf("        the reload at %s FAILED, the config above is in use:\n",
+	    at);
+	while (lines[0] != '\0') {
+		size_t len = strcspn(lines, "\n");
+
+		printf("        %.*s\n", (int)len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
 static void
 print_head(json_t *root)
 {
@@ -150,8 +164,7 @@ print_head(json_t *root)
 	    text_of(config, "path"), number_of(config, "generation"),
 	    text_of(config, "loaded_at"));
 	if (json_is_string(error))
-		printf("        the reload at %s FAILED, the config above is "
-		    "in use:\n%s\n", text_of(config, "last_error_at"),
+		print_last_error(text_of(config, "last_error_at"),
 		    json_string_value(error));
 	printf("log     %s\n", text_of(root, "log"));
 }

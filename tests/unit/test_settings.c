@@ -294,6 +294,8 @@ explains_what_is_unknown(void **state)
 		    "`verify_depth' is not supported by this version" },
 		{ SETTING_ROUTE, "room",
 		    "`room' is not supported by this version" },
+		{ SETTING_ROUTE, "wrkers", "unknown key `wrkers' in [route]; "
+		    "did you mean `workers', which belongs to [wssd]?" },
 		{ SETTING_ROUTE, "zzzzzzz",
 		    "unknown key `zzzzzzz' in [route]" },
 	};
