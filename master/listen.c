@@ -56,12 +56,19 @@ listener_bind(struct listener *l, int backlog, struct err *err)
 	return 0;
 }
 
+/* Does the [listen] of that name want the address, too? */
 static bool
-has_listen(const struct config *config, const char *name)
+is_wanted(const struct config *config, const char *name,
+    const struct addr *addr)
 {
-	for (size_t i = 0; i < config->n_listens; i++)
-		if (strcmp(config->listens[i].name, name) == 0)
-			return true;
+	for (size_t i = 0; i < config->n_listens; i++) {
+		const struct config_listen *c = &config->listens[i];
+
+		for (size_t j = 0; j < c->address.n; j++)
+			if (strcmp(c->name, name) == 0 &&
+			    addr_equal(&c->addrs[j], addr))
+				return true;
+	}
 	return false;
 }
 
@@ -76,8 +83,8 @@ is_taken(const struct listen_set *set, const struct listener *l)
 
 /*
  * The old socket that goes on as the wanted one.  Several may have been
- * asked for with port 0: then the one of the same name, or one whose name
- * is gone, and none twice.
+ * asked for with port 0: then the one of the same name, or one whose own
+ * [listen] has no use for it any more, and none twice.
  */
 static struct listener *
 find(const struct config *config, const struct listen_set *old,
@@ -93,8 +100,7 @@ find(const struct config *config, const struct listen_set *old,
 			continue;
 		if (strcmp(row->name, name) == 0)
 			return row->listener;
-		if (renamed == NULL && (addr_port(wanted) != 0 ||
-		    !has_listen(config, row->name)))
+		if (renamed == NULL && !is_wanted(config, row->name, wanted))
 			renamed = row->listener;
 	}
 	return renamed;
