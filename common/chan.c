@@ -160,16 +160,20 @@ chan_recv(int chan, uint8_t *room, struct chan_message *message_out,
 	int fd, excess;
 	ssize_t n;
 
+	/* A peer that died with our messages unread makes a reset, which the
+	   kernel tells once, and before the last words of the peer. */
 	do
 		n = recvmsg(chan, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (n < 0)
 		return err_set_errno(err, "the channel broke");
+	if (n == 0 && msg.msg_controllen == 0) {
+		err_set(err, "the peer closed the channel");
+		return CHAN_GONE;
+	}
 	excess = take_fds(&msg, &fd);
-	if (n == 0 && fd < 0)
-		return err_set(err, "the peer closed the channel");
 	if (check(&msg, &head, (size_t)n, excess, err) != 0) {
 		if (fd >= 0)
 			close(fd);

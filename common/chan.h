@@ -48,9 +48,11 @@ int chan_send(int chan, uint16_t type, uint32_t generation,
 
 /*
  * 1: a message, its payload in room[CHAN_PAYLOAD_MAX]; 0: nothing there now;
- * -1: the peer is gone or sent what no peer may send (truncated, wrong
- * magic, version or length, more than one descriptor): err says which.
+ * -1: the peer sent what no peer may send (truncated, wrong magic, version or
+ * length, more than one descriptor), err says which; CHAN_GONE: it has closed
+ * its end, or died with messages unread.
  */
+#define CHAN_GONE (-2)
 int chan_recv(int chan, uint8_t *room, struct chan_message *message_out,
     struct err *);
 

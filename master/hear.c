@@ -198,7 +198,7 @@ proc_on_channel(evutil_socket_t chan, short what, void *arg)
 	struct proc *p = arg;
 	struct chan_message m;
 	struct err err = ERR_INIT;
-	int got;
+	int got = 0;
 
 	(void)what;
 	for (int i = 0; i < MESSAGES_A_TURN && !p->chan_closed; i++) {
@@ -209,9 +209,9 @@ proc_on_channel(evutil_socket_t chan, short what, void *arg)
 			break;
 		dispatch(p, &m);
 	}
-	if (p->chan_closed || err.text[0] == '\0')
+	if (p->chan_closed || got >= 0)
 		return;
-	if (strcmp(err.text, "the peer closed the channel") != 0) {
+	if (got != CHAN_GONE) {
 		proc_kill_because(p, "is killed: %s", err.text);
 		return;
 	}

@@ -370,7 +370,7 @@ on_channel(evutil_socket_t fd, short what, void *arg)
 		rc = chan_recv(w->chan, w->chan_room, &m, &err);
 		if (rc == 0)
 			return;
-		if (rc == -1) {
+		if (rc < 0) {
 			on_master_gone(w);
 			return;
 		}

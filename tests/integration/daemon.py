@@ -181,7 +181,7 @@ class Daemon:
         target = str(self.sections.get("wssd", {}).get("log", ""))
         for path in [self.stderr] + (
                 [pathlib.Path(target)] if target.startswith("/") else []):
-            if path.exists():
+            if path.is_file():  # not /dev/full
                 text += path.read_text(errors="replace")
         return text
 
