@@ -62,6 +62,8 @@ struct config_listen {
 	char *name;			/* "default" when not named */
 	struct config_strings address;	/* as written */
 	struct addr *addrs;		/* parsed, address.n of them */
+	uint64_t socket_mode;		/* of its unix sockets */
+	char *socket_user, *socket_group;	/* NULL: the master's */
 	uint64_t transport;		/* enum config_transport */
 	struct config_strings context;	/* names; filled in when the only
 					   [context] is meant */

@@ -86,7 +86,20 @@ static const struct setting table[] = {
 { .key = "address", LISTEN(address), .type = SETTING_LIST,
   .flags = SETTING_REQUIRED, .example = "0.0.0.0:8282",
   .help = "Where to listen: IP:PORT, or several with commas between.  "
-  "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine." },
+  "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine.  "
+  "unix:/PATH is a unix socket, for a proxy on the same machine." },
+{ .key = "socket_mode", LISTEN(socket_mode),
+  NUMBER(MODE, 0, 0777, "0660"),
+  .help = "The permissions of a unix socket.  Whoever may write to it may "
+  "connect." },
+{ .key = "socket_user", LISTEN(socket_user), .type = SETTING_STRING,
+  .example = "root",
+  .help = "The user a unix socket belongs to.  Not set: the one that wssd "
+  "was started by." },
+{ .key = "socket_group", LISTEN(socket_group), .type = SETTING_STRING,
+  .example = "www-data",
+  .help = "The group a unix socket belongs to, such as that of nginx.  Not "
+  "set: the one that wssd was started with." },
 { .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
   .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
   "behind nginx or Apache." },

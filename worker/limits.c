@@ -71,8 +71,13 @@ void
 limits_place(const struct limits *limits, const struct addr *addr,
     struct limits_place *place_out)
 {
-	uint64_t bits = client_bits(addr);
+	uint64_t bits;
 
+	memset(place_out, 0, sizeof(*place_out));
+	if (addr_is_unix(addr))
+		return;
+	bits = client_bits(addr);
+	place_out->counted = true;
 	for (int row = 0; row < METRICS_ADDRESS_ROWS; row++)
 		place_out->bucket[row] = (uint16_t)mix(mix(bits ^
 		    limits->hash_key[row]) + limits->hash_key[1 - row]);
@@ -134,7 +139,7 @@ limits_reached(const struct limits *limits,
 	if (config->max_connections != 0 &&
 	    in_all(limits) >= config->max_connections)
 		return "max_connections";
-	if (config->max_connections_per_address != 0 &&
+	if (config->max_connections_per_address != 0 && place->counted &&
 	    from_address(limits, place) >=
 	    config->max_connections_per_address)
 		return "max_connections_per_address";
@@ -145,7 +150,8 @@ void
 limits_count(struct limits *limits, const struct limits_place *place,
     int change)
 {
-	for (int row = 0; row < METRICS_ADDRESS_ROWS; row++) {
+	for (int row = 0; row < METRICS_ADDRESS_ROWS && place->counted;
+	    row++) {
 		uint16_t *n =
 		    &limits->own->addresses[row][place->bucket[row]];
 

@@ -15,6 +15,7 @@
 #ifndef WSSD_WORKER_LIMITS_H
 #define WSSD_WORKER_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct limits {
 
 /* Where an address is counted; kept by the connection. */
 struct limits_place {
+	bool counted;			/* by address; else only in all */
 	uint16_t bucket[METRICS_ADDRESS_ROWS];
 };
 
@@ -40,7 +42,10 @@ void limits_init(struct limits *, struct metrics *own,
 void limits_set_peer(struct limits *, unsigned slot, const struct metrics *);
 void limits_done(struct limits *);
 
-/* An IPv6 client is its /64: it can have as many addresses as it likes. */
+/*
+ * An IPv6 client is its /64: it can have as many addresses as it likes.  The
+ * clients of a unix socket have none, and no limit of their own.
+ */
 void limits_place(const struct limits *, const struct addr *,
     struct limits_place *place_out);
 /* NULL: one more may come in; else the limit that is reached, in words. */

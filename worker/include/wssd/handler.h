@@ -146,7 +146,10 @@ void wss_resume(struct wss_conn *);
 uint64_t wss_id(const struct wss_conn *);
 /* NULL when it has ended, or lives in another worker. */
 struct wss_conn *wss_find(struct wss_route *, uint64_t id);
-/* "192.0.2.7:51200", "[2001:db8::1]:51200"; lives as long as the connection. */
+/*
+ * "192.0.2.7:51200", "[2001:db8::1]:51200"; "unix:" for a client of a unix
+ * socket.  Lives as long as the connection.
+ */
 const char *wss_address(const struct wss_conn *);
 const char *wss_subprotocol(const struct wss_conn *);	/* or NULL */
 /* What `setup` made. */
