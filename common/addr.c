@@ -152,6 +152,44 @@ addr_parse(const char *text, struct addr *addr_out, struct err *err)
 	return parse_v4(text, colon, addr_out, err);
 }
 
+bool
+addr_parse_ip(const char *text, size_t len, struct addr *addr_out)
+{
+	struct addr addr = { .len = 0 };
+	char ip[INET6_ADDRSTRLEN];
+
+	if (len >= sizeof(ip))
+		return false;
+	memcpy(ip, text, len);
+	ip[len] = '\0';
+	if (inet_pton(AF_INET, ip, &addr.in.sin_addr) == 1) {
+		addr.len = sizeof(addr.in);
+		addr.in.sin_family = AF_INET;
+	} else if (inet_pton(AF_INET6, ip, &addr.in6.sin6_addr) == 1) {
+		addr.len = sizeof(addr.in6);
+		addr.in6.sin6_family = AF_INET6;
+		addr_unmap(&addr);
+	} else {
+		return false;
+	}
+	*addr_out = addr;
+	return true;
+}
+
+void
+addr_unmap(struct addr *addr)
+{
+	struct addr v4 = { .len = sizeof(v4.in) };
+
+	if (addr->sa.sa_family != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr))
+		return;
+	v4.in.sin_family = AF_INET;
+	v4.in.sin_port = addr->in6.sin6_port;
+	memcpy(&v4.in.sin_addr, &addr->in6.sin6_addr.s6_addr[12], 4);
+	*addr = v4;
+}
+
 void
 addr_format_ip(const struct addr *addr, char out[ADDR_TEXT_MAX])
 {
@@ -182,6 +220,15 @@ addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX])
 	snprintf(out, ADDR_TEXT_MAX,
 	    strchr(ip, ':') != NULL ? "[%.46s]:%u" : "%.46s:%u", ip,
 	    (unsigned)addr_port(addr));
+}
+
+void
+addr_format_client(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+	if (addr_port(addr) == 0)
+		addr_format_ip(addr, out);
+	else
+		addr_format(addr, out);
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -30,11 +31,17 @@ struct addr {
 
 /* "IP:PORT" or "unix:/PATH"; -1: a sentence says what to write instead. */
 int addr_parse(const char *text, struct addr *addr_out, struct err *);
+/* An IP address alone, len bytes, v6 without brackets; port 0; unmapped. */
+bool addr_parse_ip(const char *text, size_t len, struct addr *addr_out);
+/* ::ffff:192.0.2.1 becomes 192.0.2.1: the same client. */
+void addr_unmap(struct addr *);
 /*
  * With the port; a v4-mapped v6 address is written as v4.  A client of a unix
  * socket has no path: "unix:".
  */
 void addr_format(const struct addr *, char out[ADDR_TEXT_MAX]);
+/* A client's: its port is left out where it is not known (0). */
+void addr_format_client(const struct addr *, char out[ADDR_TEXT_MAX]);
 /* Without the port. */
 void addr_format_ip(const struct addr *, char out[ADDR_TEXT_MAX]);
 bool addr_is_unix(const struct addr *);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/addr_net.h"
 #include "common/bundle.h"
 #include "common/config_errors.h"
 
@@ -32,6 +33,8 @@ struct config_strings {
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
+enum config_real_ip { CONFIG_REAL_IP_AUTO, CONFIG_REAL_IP_X_REAL_IP,
+	CONFIG_REAL_IP_X_FORWARDED_FOR, CONFIG_REAL_IP_FORWARDED };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
 /* [wssd] */
@@ -59,6 +62,10 @@ struct config_listen {
 	struct addr *addrs;		/* parsed, address.n of them */
 	uint64_t socket_mode;		/* of its unix sockets */
 	char *socket_user, *socket_group;	/* NULL: the master's */
+	struct config_strings trusted_proxies;	/* as written */
+	struct addr_net *trusted;	/* parsed, trusted_proxies.n of them */
+	uint64_t real_ip_header;	/* enum config_real_ip */
+	bool proxy_protocol;
 	uint64_t transport;		/* enum config_transport */
 	struct config_strings context;	/* names; filled in when the only
 					   [context] is meant */

@@ -170,6 +170,35 @@ check_addresses(struct config *c, const struct config_listen *l,
 	}
 }
 
+/* Whom to believe: addresses, and what needs them. */
+static void
+check_proxies(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	const struct config_place *place;
+
+	l->trusted = xcalloc(l->trusted_proxies.n, sizeof(*l->trusted));
+	for (size_t i = 0; i < l->trusted_proxies.n; i++) {
+		struct err err = ERR_INIT;
+
+		if (addr_net_parse(l->trusted_proxies.items[i],
+		    &l->trusted[i], &err) != 0)
+			config_error(errors, config_place_of(c, l,
+			    "trusted_proxies"), "trusted_proxies: %s",
+			    err.text);
+	}
+	if (l->trusted_proxies.n > 0)
+		return;
+	place = config_find_place(c, l, "proxy_protocol");
+	if (l->proxy_protocol && place != NULL)
+		config_error(errors, *place, "proxy_protocol = on needs "
+		    "trusted_proxies: who may say who the client is");
+	place = config_find_place(c, l, "real_ip_header");
+	if (l->real_ip_header != CONFIG_REAL_IP_AUTO && place != NULL)
+		config_error(errors, *place, "real_ip_header needs "
+		    "trusted_proxies: whose header is believed");
+}
+
 /* Who names an owner thinks that there is a unix socket. */
 static void
 check_socket(struct config *c, const struct config_listen *l,
@@ -295,6 +324,7 @@ config_check(struct config *c, struct config_errors *errors)
 		parse_addresses(c, &c->listens[i], errors);
 		check_addresses(c, &c->listens[i], errors);
 		check_socket(c, &c->listens[i], errors);
+		check_proxies(c, &c->listens[i], errors);
 		check_contexts(c, &c->listens[i], errors);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++)

@@ -16,6 +16,8 @@ static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };
 static const char *const transports[] = {	/* enum config_transport */
 	"ssl", "tcp", NULL };
+static const char *const real_ip_headers[] = {	/* enum config_real_ip */
+	"auto", "x-real-ip", "x-forwarded-for", "forwarded", NULL };
 static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
@@ -103,6 +105,22 @@ static const struct setting table[] = {
 { .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
   .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
   "behind nginx or Apache." },
+{ .key = "trusted_proxies", LISTEN(trusted_proxies), .type = SETTING_LIST,
+  .example = "127.0.0.1, ::1, unix:",
+  .help = "The proxies that may say who the client is: their addresses, or "
+  "networks such as 10.0.0.0/8; unix: is whoever comes over a unix socket.  "
+  "What they say in X-Real-IP, X-Forwarded-For, Forwarded and "
+  "X-Forwarded-Proto is believed, and nobody else." },
+{ .key = "real_ip_header", LISTEN(real_ip_header),
+  WORD(real_ip_headers, "auto"),
+  .help = "Which header of a trusted proxy has the client's address.  auto "
+  "takes the ones that are there, and refuses a request in which they name "
+  "different clients." },
+{ .key = "proxy_protocol", LISTEN(proxy_protocol), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "With on, every connection has to begin with the header of the "
+  "PROXY protocol, version 1 or 2, before TLS.  It is believed from "
+  "trusted_proxies." },
 { .key = "context", LISTEN(context), .type = SETTING_LIST,
   .example = "default",
   .help = "The name of the context (certificate) to use.  Not needed when "

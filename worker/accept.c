@@ -14,6 +14,7 @@
 #include "common/alloc.h"
 #include "common/log.h"
 #include "worker/conn.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 #define ACCEPTS_A_TURN 64
@@ -93,7 +94,7 @@ start(struct acceptor *a, int fd, const struct addr *addr)
 
 	metrics_add(&w->metrics->accepted, 1);
 	metrics_add(&a->metrics->accepted, 1);
-	limits_place(&w->limits, addr, &place);
+	conn_place(w, listen, addr, &place);
 	limit = limits_reached(&w->limits, &w->snapshot->config->daemon,
 	    &place);
 	if (limit != NULL || listen == NULL) {
@@ -105,7 +106,7 @@ start(struct acceptor *a, int fd, const struct addr *addr)
 	}
 	if (!addr_is_unix(addr))
 		set_options(fd);
-	conn_new(w, fd, addr, listen, a->metrics);
+	conn_new(w, fd, addr, &place, listen, a->metrics);
 }
 
 /* The path a client of a unix socket may have bound says nothing of it. */

@@ -83,6 +83,7 @@ api_open(struct wss_conn *c, const struct http_request *request)
 		.query = bytes(request->query),
 		.host = bytes(request->host),
 		.subprotocol = c->subprotocol,
+		.secure = c->secure,
 		.head = request,
 	};
 	int status;
@@ -248,7 +249,7 @@ wss_address(const struct wss_conn *conn)
 
 	ASSERT(c == conn);
 	if (c->address == NULL) {
-		addr_format(&c->addr, text);
+		addr_format_client(&c->addr, text);
 		c->address = xstrdup(text);
 	}
 	return c->address;

@@ -48,9 +48,17 @@ void limits_done(struct limits *);
  */
 void limits_place(const struct limits *, const struct addr *,
     struct limits_place *place_out);
+/* A place that is not counted by address, only in all. */
+void limits_no_place(struct limits_place *place_out);
 /* NULL: one more may come in; else the limit that is reached, in words. */
 const char *limits_reached(const struct limits *,
     const struct config_daemon *, const struct limits_place *);
 void limits_count(struct limits *, const struct limits_place *, int change);
+/*
+ * A connection that is counted turns out to be from elsewhere.  The limit
+ * that is reached there, and nothing has changed; or NULL.
+ */
+const char *limits_move(struct limits *, const struct config_daemon *,
+    struct limits_place *, const struct limits_place *to);
 
 #endif
