@@ -131,11 +131,12 @@ class Answer:
 
 class Client:
     """tls: an ssl.SSLContext, or None for plain TCP.  port may also be the
-    path of a unix socket.  preface: bytes sent before all others."""
+    path of a unix socket.  preface: bytes sent before all others.  source:
+    the address to connect from."""
 
     def __init__(self, port, tls=None, host="127.0.0.1", name="localhost",
                  timeout=10.0, receive_buffer=None, connect=True,
-                 preface=b""):
+                 preface=b"", source=None):
         self.timeout = timeout
         self.end = None          # "close_notify", "fin" or "reset"
         self.data = bytearray()  # decrypted, not yet taken
@@ -148,6 +149,8 @@ class Client:
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                  receive_buffer)
+        if source is not None:
+            self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.tls = self._in = self._out = None
         if tls is not None:
