@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A real nginx or Apache in front of wssd: a private instance from a folder
-of its own, with the file that etc/ has for it.
+"""A real nginx, Apache or HAProxy in front of wssd: a private instance from a
+folder of its own, for the first two with the file that etc/ has for it.
 
 The file is used as an administrator uses it: the lines marked "edit" get
 other names, ports and paths.  For short tests the timeout does, too.
@@ -56,6 +56,18 @@ Listen 127.0.0.1:{port}
 Include {folder}/wssd.conf
 """
 
+# {send} of the PROXY protocol; TLS ends here, or goes through.
+HAPROXY = """
+defaults
+	mode tcp
+	timeout connect 5s
+	timeout client {timeout}s
+	timeout server {timeout}s
+listen wssd
+	bind 127.0.0.1:{port}{bind}
+	server wssd {server} {send}
+"""
+
 
 def program(name):
     found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
@@ -79,10 +91,13 @@ def substitute(text, pairs):
 
 
 class Front:
-    """name: nginx or apache.  timeout: seconds of silence it bears."""
+    """name: nginx, apache or haproxy.  timeout: seconds of silence it bears.
+    haproxy needs to know which PROXY header to send where."""
 
-    def __init__(self, name, leaf, timeout=75):
+    def __init__(self, name, leaf, timeout=75, send=None, server=None,
+                 ends_tls=True):
         self.name, self.leaf, self.timeout = name, leaf, timeout
+        self.send, self.server, self.ends_tls = send, server, ends_tls
         # Where its unprivileged processes can go.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wssd-front-"))
         self.folder.chmod(0o755)
@@ -137,9 +152,19 @@ class Front:
         return text, main, [program("apache2"), "-D", "FOREGROUND", "-f",
                             self.folder / "main.conf"]
 
+    def _haproxy(self):
+        pem = self.folder / "both.pem"
+        pem.write_bytes(self.leaf.cert.read_bytes() +
+                        self.leaf.key.read_bytes())
+        main = HAPROXY.format(
+            port=self.port, timeout=self.timeout, send=self.send,
+            server=self.server or f"unix@{self.socket}",
+            bind=f" ssl crt {pem}" if self.ends_tls else "")
+        return "", main, [program("haproxy"), "-db", "-f",
+                          self.folder / "main.conf"]
+
     def start(self):
-        text, main, command = self._nginx() if self.name == "nginx" else \
-            self._apache()
+        text, main, command = getattr(self, f"_{self.name}")()
         (self.folder / "wssd.conf").write_text(text)
         (self.folder / "main.conf").write_text(main)
         with open(self.folder / "output", "wb") as out:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Behind real nginx and real Apache, with the files of etc/.
+"""Behind real nginx and real Apache, with the files of etc/, and behind
+HAProxy, which speaks the PROXY protocol.
 
 A minute of idling is not waited for: the proxy's timeout is cut to 2 s, and
 wssd's pings come as often in relation to it as they do by default (30 s to
@@ -183,3 +184,52 @@ def test_stop_and_absence(short, wssd, tls):
         with Client(short.port, tls) as client:
             return client.ask(request("/wss")).status == 101
     until(served, "the proxy has found it again", 90, 0.5)
+
+
+# ---- the PROXY protocol of HAProxy ------------------------------------------
+
+@pytest.mark.parametrize("send", [
+    "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl",
+    "send-proxy-v2-ssl-cn",
+    "send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority,"
+    "crc32c,unique-id"])
+def test_haproxy_ends_tls(leaf, wssd, tls, send):
+    front = Front("haproxy", leaf, send=send)
+    try:
+        server = wssd({"listen": {**front.listen(), "socket_mode": "0666",
+                                  "proxy_protocol": "on"}}, tcp=True)
+        front.start()
+        with connect(front, tls, source="127.0.0.77") as client:
+            client.echo("x" * 60000)
+            row = server.connections()[-1]
+            port = client.sock.getsockname()[1]
+            assert row["address"] == f"127.0.0.77:{port}"
+            assert row["secure"] is ("ssl" in send)
+            assert row["via_tls"] == ("TLSv1.3" if "ssl" in send else "")
+            client.close()
+    finally:
+        front.stop()
+
+
+@pytest.mark.parametrize("send", ["send-proxy", "send-proxy-v2"])
+def test_haproxy_passes_tls_through(leaf, wssd, tls, send):
+    """The header in front of TLS; its health check is not a client."""
+    server = wssd({"listen": {"proxy_protocol": "on",
+                              "trusted_proxies": "127.0.0.1"}})
+    front = Front("haproxy", leaf, ends_tls=False,
+                  server=f"127.0.0.1:{server.port()}",
+                  send=f"{send} check inter 200ms")
+    try:
+        front.start()
+        with connect(front, tls, source="127.0.0.77") as client:
+            client.echo()
+            row = [r for r in server.connections()
+                   if r["state"] == "open"][-1]
+            assert row["address"].startswith("127.0.0.77:")
+            assert row["tls"] == "TLSv1.3" and row["secure"] is True
+            client.close()
+        accepted = server.totals()["accepted"]
+        until(lambda: server.totals()["accepted"] > accepted + 1, "checks")
+        assert server.totals()["proxy_failed"] == 0
+    finally:
+        front.stop()
