@@ -9,6 +9,7 @@
 #include "common/str.h"
 
 #define SHOWN 80		/* bytes of a wrong value in a sentence */
+#define UNIX "unix:"
 
 /* What people know from other programs, and what to write here. */
 static int
@@ -42,6 +43,30 @@ parse_port(const char *text, const char *port_text, uint16_t *port_out,
 		return err_set(err, "the port in `%.*s' is not a number "
 		    "from 0 to 65535", SHOWN, text);
 	*port_out = (uint16_t)port;
+	return 0;
+}
+
+/* The path behind "unix:". */
+static int
+parse_unix(const char *path, struct addr *addr_out, struct err *err)
+{
+	struct addr addr = { .len = sizeof(addr.un) };
+	size_t len = strlen(path);
+
+	if (path[0] == '@')
+		return err_set(err, "`" UNIX "%.*s' is an abstract socket, "
+		    "which everybody may connect to: write a path", SHOWN,
+		    path);
+	if (path[0] != '/' || path[1] == '/' || path[len - 1] == '/')
+		return err_set(err, "`" UNIX "%.*s' is not the full path of "
+		    "a socket, such as " UNIX "/run/wssd/ws.sock", SHOWN,
+		    path);
+	if (len >= sizeof(addr.un.sun_path))
+		return err_set(err, "the path of a unix socket has at most "
+		    "%zu bytes", sizeof(addr.un.sun_path) - 1);
+	addr.un.sun_family = AF_UNIX;
+	memcpy(addr.un.sun_path, path, len + 1);
+	*addr_out = addr;
 	return 0;
 }
 
@@ -112,6 +137,8 @@ addr_parse(const char *text, struct addr *addr_out, struct err *err)
 	const char *scheme_end = strstr(text, "://");
 	const char *colon;
 
+	if (strncmp(text, UNIX, strlen(UNIX)) == 0)
+		return parse_unix(text + strlen(UNIX), addr_out, err);
 	if (scheme_end != NULL)
 		return explain_scheme(text, scheme_end, err);
 	if (text[0] == '[')
@@ -125,6 +152,44 @@ addr_parse(const char *text, struct addr *addr_out, struct err *err)
 	return parse_v4(text, colon, addr_out, err);
 }
 
+bool
+addr_parse_ip(const char *text, size_t len, struct addr *addr_out)
+{
+	struct addr addr = { .len = 0 };
+	char ip[INET6_ADDRSTRLEN];
+
+	if (len >= sizeof(ip))
+		return false;
+	memcpy(ip, text, len);
+	ip[len] = '\0';
+	if (inet_pton(AF_INET, ip, &addr.in.sin_addr) == 1) {
+		addr.len = sizeof(addr.in);
+		addr.in.sin_family = AF_INET;
+	} else if (inet_pton(AF_INET6, ip, &addr.in6.sin6_addr) == 1) {
+		addr.len = sizeof(addr.in6);
+		addr.in6.sin6_family = AF_INET6;
+		addr_unmap(&addr);
+	} else {
+		return false;
+	}
+	*addr_out = addr;
+	return true;
+}
+
+void
+addr_unmap(struct addr *addr)
+{
+	struct addr v4 = { .len = sizeof(v4.in) };
+
+	if (addr->sa.sa_family != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr))
+		return;
+	v4.in.sin_family = AF_INET;
+	v4.in.sin_port = addr->in6.sin6_port;
+	memcpy(&v4.in.sin_addr, &addr->in6.sin6_addr.s6_addr[12], 4);
+	*addr = v4;
+}
+
 void
 addr_format_ip(const struct addr *addr, char out[ADDR_TEXT_MAX])
 {
@@ -132,6 +197,8 @@ addr_format_ip(const struct addr *addr, char out[ADDR_TEXT_MAX])
 
 	if (addr->sa.sa_family == AF_INET)
 		inet_ntop(AF_INET, &addr->in.sin_addr, out, ADDR_TEXT_MAX);
+	else if (addr_is_unix(addr))
+		snprintf(out, ADDR_TEXT_MAX, UNIX "%s", addr->un.sun_path);
 	else if (addr->sa.sa_family != AF_INET6)
 		snprintf(out, ADDR_TEXT_MAX, "?");
 	else if (IN6_IS_ADDR_V4MAPPED(in6))
@@ -146,9 +213,28 @@ addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX])
 	char ip[ADDR_TEXT_MAX];
 
 	addr_format_ip(addr, ip);
+	if (addr_is_unix(addr)) {
+		memcpy(out, ip, sizeof(ip));
+		return;
+	}
 	snprintf(out, ADDR_TEXT_MAX,
 	    strchr(ip, ':') != NULL ? "[%.46s]:%u" : "%.46s:%u", ip,
 	    (unsigned)addr_port(addr));
+}
+
+void
+addr_format_client(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+	if (addr_port(addr) == 0)
+		addr_format_ip(addr, out);
+	else
+		addr_format(addr, out);
+}
+
+bool
+addr_is_unix(const struct addr *addr)
+{
+	return addr->sa.sa_family == AF_UNIX;
 }
 
 bool
@@ -157,6 +243,8 @@ addr_equal(const struct addr *a, const struct addr *b)
 	if (a->sa.sa_family != b->sa.sa_family ||
 	    addr_port(a) != addr_port(b))
 		return false;
+	if (addr_is_unix(a))
+		return strcmp(a->un.sun_path, b->un.sun_path) == 0;
 	if (a->sa.sa_family == AF_INET)
 		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
 	return a->sa.sa_family == AF_INET6 &&

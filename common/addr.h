@@ -1,34 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-/* Socket addresses as numbers: 192.0.2.1:443, [2001:db8::1]:443.  No DNS. */
+/*
+ * Socket addresses: 192.0.2.1:443, [2001:db8::1]:443, unix:/run/ws.sock.
+ * Numbers and paths; no DNS.
+ */
 #ifndef WSSD_COMMON_ADDR_H
 #define WSSD_COMMON_ADDR_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/err.h"
 
-#define ADDR_TEXT_MAX 64	/* "[v6%scope]:65535" and its NUL */
+#define ADDR_TEXT_MAX 128	/* "unix:", a path, and its NUL */
 
 struct addr {
 	union {
 		struct sockaddr sa;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
 	};
 	socklen_t len;
 };
 
 /* For accept() and getsockname(): the room there is. */
-#define ADDR_ROOM ((socklen_t)sizeof(struct sockaddr_in6))
+#define ADDR_ROOM ((socklen_t)sizeof(struct sockaddr_un))
 
-/* "IP:PORT"; 0 or -1 with a sentence that says what to write instead. */
+/* "IP:PORT" or "unix:/PATH"; -1: a sentence says what to write instead. */
 int addr_parse(const char *text, struct addr *addr_out, struct err *);
-/* With the port; a v4-mapped v6 address is written as v4. */
+/* An IP address alone, len bytes, v6 without brackets; port 0; unmapped. */
+bool addr_parse_ip(const char *text, size_t len, struct addr *addr_out);
+/* ::ffff:192.0.2.1 becomes 192.0.2.1: the same client. */
+void addr_unmap(struct addr *);
+/*
+ * With the port; a v4-mapped v6 address is written as v4.  A client of a unix
+ * socket has no path: "unix:".
+ */
 void addr_format(const struct addr *, char out[ADDR_TEXT_MAX]);
+/* A client's: its port is left out where it is not known (0). */
+void addr_format_client(const struct addr *, char out[ADDR_TEXT_MAX]);
 /* Without the port. */
 void addr_format_ip(const struct addr *, char out[ADDR_TEXT_MAX]);
+bool addr_is_unix(const struct addr *);
 bool addr_equal(const struct addr *, const struct addr *);
 uint16_t addr_port(const struct addr *);
 void addr_set_port(struct addr *, uint16_t);

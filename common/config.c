@@ -346,6 +346,7 @@ config_unref(struct config *c)
 		settings_done(SETTING_LISTEN, &c->listens[i]);
 		free(c->listens[i].name);
 		free(c->listens[i].addrs);
+		free(c->listens[i].trusted);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++) {
 		settings_done(SETTING_CONTEXT, &c->contexts[i]);

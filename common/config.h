@@ -15,7 +15,9 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/addr_net.h"
 #include "common/bundle.h"
+#include "common/config_errors.h"
 
 struct setting;
 
@@ -24,12 +26,6 @@ struct setting;
 #define CONFIG_ROUTES_MAX 256
 #define CONFIG_WORKERS_MAX 256
 
-/* Where a value or a section stands: file is the bundle's string. */
-struct config_place {
-	const char *file;
-	unsigned line;
-};
-
 struct config_strings {
 	char **items;
 	size_t n;
@@ -37,6 +33,8 @@ struct config_strings {
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
+enum config_real_ip { CONFIG_REAL_IP_AUTO, CONFIG_REAL_IP_X_REAL_IP,
+	CONFIG_REAL_IP_X_FORWARDED_FOR, CONFIG_REAL_IP_FORWARDED };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
 /* [wssd] */
@@ -62,6 +60,12 @@ struct config_listen {
 	char *name;			/* "default" when not named */
 	struct config_strings address;	/* as written */
 	struct addr *addrs;		/* parsed, address.n of them */
+	uint64_t socket_mode;		/* of its unix sockets */
+	char *socket_user, *socket_group;	/* NULL: the master's */
+	struct config_strings trusted_proxies;	/* as written */
+	struct addr_net *trusted;	/* parsed, trusted_proxies.n of them */
+	uint64_t real_ip_header;	/* enum config_real_ip */
+	bool proxy_protocol;
 	uint64_t transport;		/* enum config_transport */
 	struct config_strings context;	/* names; filled in when the only
 					   [context] is meant */
@@ -146,27 +150,6 @@ struct config {
 	struct config_value *values;	/* in the order of the files */
 	size_t n_values;
 };
-
-/* All that is wrong with the files, in the order of their lines. */
-#define CONFIG_ERRORS_MAX 100
-struct config_errors {
-	char **items;			/* "file:line: sentence" */
-	struct config_place *places;	/* of the items; file may be gone */
-	size_t n;
-	size_t dropped;			/* beyond CONFIG_ERRORS_MAX */
-};
-
-#define CONFIG_ERRORS_INIT { NULL, NULL, 0, 0 }
-
-/* Line 0: "file: sentence"; no file: the sentence alone. */
-void config_error(struct config_errors *, struct config_place,
-    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Brings items from `first' on into the order of the files and lines. */
-void config_errors_sort(struct config_errors *, size_t first,
-    const struct bundle *);
-/* All items, one a line, and how many more there were; free() it. */
-char *config_errors_text(const struct config_errors *);
-void config_errors_done(struct config_errors *);
 
 /*
  * The meaning of a bundle, which becomes the config's (also on failure it

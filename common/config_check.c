@@ -139,7 +139,8 @@ find_same_address(const struct config *c, const struct config_listen *l,
     size_t i)
 {
 	/* port 0 is a new one each time; len 0 was wrong */
-	if (l->addrs[i].len == 0 || addr_port(&l->addrs[i]) == 0)
+	if (l->addrs[i].len == 0 || (!addr_is_unix(&l->addrs[i]) &&
+	    addr_port(&l->addrs[i]) == 0))
 		return NULL;
 	for (const struct config_listen *m = c->listens; m <= l; m++) {
 		size_t n = m == l ? i : m->address.n;
@@ -166,6 +167,56 @@ check_addresses(struct config *c, const struct config_listen *l,
 		config_error(errors, config_place_of(c, l, "address"),
 		    "address: %s is already in [listen %s] at %s:%u",
 		    l->address.items[i], m->name, other.file, other.line);
+	}
+}
+
+/* Whom to believe: addresses, and what needs them. */
+static void
+check_proxies(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	const struct config_place *place;
+
+	l->trusted = xcalloc(l->trusted_proxies.n, sizeof(*l->trusted));
+	for (size_t i = 0; i < l->trusted_proxies.n; i++) {
+		struct err err = ERR_INIT;
+
+		if (addr_net_parse(l->trusted_proxies.items[i],
+		    &l->trusted[i], &err) != 0)
+			config_error(errors, config_place_of(c, l,
+			    "trusted_proxies"), "trusted_proxies: %s",
+			    err.text);
+	}
+	if (l->trusted_proxies.n > 0)
+		return;
+	place = config_find_place(c, l, "proxy_protocol");
+	if (l->proxy_protocol && place != NULL)
+		config_error(errors, *place, "proxy_protocol = on needs "
+		    "trusted_proxies: who may say who the client is");
+	place = config_find_place(c, l, "real_ip_header");
+	if (l->real_ip_header != CONFIG_REAL_IP_AUTO && place != NULL)
+		config_error(errors, *place, "real_ip_header needs "
+		    "trusted_proxies: whose header is believed");
+}
+
+/* Who names an owner thinks that there is a unix socket. */
+static void
+check_socket(struct config *c, const struct config_listen *l,
+    struct config_errors *errors)
+{
+	static const char *const keys[] = { "socket_user", "socket_group" };
+
+	for (size_t i = 0; i < l->address.n; i++) {
+		if (addr_is_unix(&l->addrs[i]) || l->addrs[i].len == 0)
+			return;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct config_place *place = config_find_place(c, l,
+		    keys[i]);
+
+		if (place != NULL)
+			config_error(errors, *place, "%s: no address of this "
+			    "listen is a unix socket (unix:/PATH)", keys[i]);
 	}
 }
 
@@ -272,6 +323,8 @@ config_check(struct config *c, struct config_errors *errors)
 	for (size_t i = 0; i < c->n_listens; i++) {
 		parse_addresses(c, &c->listens[i], errors);
 		check_addresses(c, &c->listens[i], errors);
+		check_socket(c, &c->listens[i], errors);
+		check_proxies(c, &c->listens[i], errors);
 		check_contexts(c, &c->listens[i], errors);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++)

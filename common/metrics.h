@@ -33,6 +33,7 @@
 	X(tls_failed)                                                        \
 	X(tls_resumed)                                                       \
 	X(plain_on_tls)		/* ws:// or http:// on a wss port */         \
+	X(proxy_failed)		/* PROXY headers missing or malformed */     \
 	X(upgrades)		/* answered with 101 */                      \
 	X(http_refused)		/* answered with anything else */            \
 	X(handshake_timeouts)                                                \

@@ -98,7 +98,7 @@ struct proto_failed {
 
 struct proto_listener {
 	char listen[PROTO_NAME_MAX];	/* name of the [listen] */
-	char address[64];		/* as addr_format() writes it */
+	char address[128];		/* as addr_format() writes it */
 	uint32_t lent_slot;		/* whose socket it is: own slot, or that
 					   of a slot that is down */
 };

@@ -16,6 +16,8 @@ static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };
 static const char *const transports[] = {	/* enum config_transport */
 	"ssl", "tcp", NULL };
+static const char *const real_ip_headers[] = {	/* enum config_real_ip */
+	"auto", "x-real-ip", "x-forwarded-for", "forwarded", NULL };
 static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
@@ -86,10 +88,39 @@ static const struct setting table[] = {
 { .key = "address", LISTEN(address), .type = SETTING_LIST,
   .flags = SETTING_REQUIRED, .example = "0.0.0.0:8282",
   .help = "Where to listen: IP:PORT, or several with commas between.  "
-  "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine." },
+  "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine.  "
+  "unix:/PATH is a unix socket, for a proxy on the same machine." },
+{ .key = "socket_mode", LISTEN(socket_mode),
+  NUMBER(MODE, 0, 0777, "0660"),
+  .help = "The permissions of a unix socket.  Whoever may write to it may "
+  "connect." },
+{ .key = "socket_user", LISTEN(socket_user), .type = SETTING_STRING,
+  .example = "root",
+  .help = "The user a unix socket belongs to.  Not set: the one that wssd "
+  "was started by." },
+{ .key = "socket_group", LISTEN(socket_group), .type = SETTING_STRING,
+  .example = "www-data",
+  .help = "The group a unix socket belongs to, such as that of nginx.  Not "
+  "set: the one that wssd was started with." },
 { .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
   .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
   "behind nginx or Apache." },
+{ .key = "trusted_proxies", LISTEN(trusted_proxies), .type = SETTING_LIST,
+  .example = "127.0.0.1, ::1, unix:",
+  .help = "The proxies that may say who the client is: their addresses, or "
+  "networks such as 10.0.0.0/8; unix: is whoever comes over a unix socket.  "
+  "What they say in X-Real-IP, X-Forwarded-For, Forwarded and "
+  "X-Forwarded-Proto is believed, and nobody else." },
+{ .key = "real_ip_header", LISTEN(real_ip_header),
+  WORD(real_ip_headers, "auto"),
+  .help = "Which header of a trusted proxy has the client's address.  auto "
+  "takes the ones that are there, and refuses a request in which they name "
+  "different clients." },
+{ .key = "proxy_protocol", LISTEN(proxy_protocol), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "With on, every connection has to begin with the header of the "
+  "PROXY protocol, version 1 or 2, before TLS.  It is believed from "
+  "trusted_proxies." },
 { .key = "context", LISTEN(context), .type = SETTING_LIST,
   .example = "default",
   .help = "The name of the context (certificate) to use.  Not needed when "

@@ -32,6 +32,7 @@ enum setting_type {
 	SETTING_DURATION,	/* uint64_t, milliseconds */
 	SETTING_WORD,		/* uint64_t, index into words */
 	SETTING_BOOL,		/* bool */
+	SETTING_MODE,		/* uint64_t, permissions in octal */
 	SETTING_WORKERS,	/* uint64_t; "auto" = one per CPU */
 	SETTING_NONE		/* no member: config.c or bundle.c reads it */
 };

@@ -74,6 +74,10 @@ format_choice(const struct setting *s, char *out, size_t size)
 		str_format_duration(s->max, max);
 		snprintf(out, size, "%s to %s", min, max);
 		break;
+	case SETTING_MODE:
+		snprintf(out, size, "%04llo to %04llo",
+		    (unsigned long long)s->min, (unsigned long long)s->max);
+		break;
 	case SETTING_UINT:
 	case SETTING_WORKERS:
 		snprintf(out, size, "%s%llu to %llu",
@@ -170,6 +174,8 @@ placeholder(const struct setting *s)
 	case SETTING_UINT:
 	case SETTING_WORKERS:
 		return "number";
+	case SETTING_MODE:
+		return "mode";
 	case SETTING_WORD:
 		return "word";
 	case SETTING_BOOL:

@@ -126,6 +126,19 @@ count_cpus(uint64_t max)
 	return n < 1 ? 1 : n > max ? max : n;
 }
 
+/* Permissions are octal wherever people write them, with a 0 or without. */
+static int
+parse_mode(const char *value, uint64_t *out, struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > 4 || strspn(value, "01234567") != len)
+		return err_set(err, "`%.*s' is not a mode in octal digits, "
+		    "such as 0660", SHOWN, value);
+	*out = strtoul(value, NULL, 8);
+	return 0;
+}
+
 static int
 parse_number(const struct setting *s, const char *value, uint64_t *out,
     struct err *err)
@@ -144,6 +157,8 @@ parse_number(const struct setting *s, const char *value, uint64_t *out,
 			return 0;
 		return err_set(err, "`%.*s' is neither a number nor auto",
 		    SHOWN, value);
+	case SETTING_MODE:
+		return parse_mode(value, out, err);
 	default:
 		return str_parse_uint(value, out, err);
 	}
@@ -156,6 +171,8 @@ format_number(const struct setting *s, uint64_t v, char out[STR_NUMBER_MAX])
 		str_format_duration(v, out);
 	else if (s->type == SETTING_SIZE)
 		str_format_size(v, out);
+	else if (s->type == SETTING_MODE)
+		snprintf(out, STR_NUMBER_MAX, "%04llo", (unsigned long long)v);
 	else
 		snprintf(out, STR_NUMBER_MAX, "%llu", (unsigned long long)v);
 }

@@ -13,7 +13,7 @@
 #include "common/ctlsock.h"
 #include "common/log.h"
 #include "common/privdrop.h"
-#include "common/sock.h"
+#include "master/listen.h"
 #include "master/master.h"
 #include "master/trial.h"
 
@@ -108,7 +108,8 @@ daemon_has(json_t *status, const struct addr *wanted)
 			    addr_parse(json_string_value(row), &have,
 			    NULL) == 0 &&
 			    have.sa.sa_family == wanted->sa.sa_family &&
-			    addr_port(&have) == addr_port(wanted))
+			    (addr_is_unix(wanted) ? addr_equal(&have, wanted) :
+			    addr_port(&have) == addr_port(wanted)))
 				return true;
 	return false;
 }
@@ -128,12 +129,9 @@ check_addresses(struct check *c)
 		const struct config_listen *l = &config->listens[i];
 
 		for (size_t j = 0; j < l->address.n; j++) {
-			if (daemon_has(status, &l->addrs[j]) ||
-			    sock_probe(&l->addrs[j], &err) == 0)
-				continue;
-			err_prefix(&err, "%s:%u", l->place.file,
-			    l->place.line);
-			complain(c, err.text);
+			if (!daemon_has(status, &l->addrs[j]) &&
+			    listen_probe(config, l, j, &err) != 0)
+				complain(c, err.text);
 		}
 	}
 	json_decref(status);

@@ -36,10 +36,13 @@ number_of(json_t *o, const char *key)
 static void
 print_connection(json_t *c)
 {
-	printf("%-13s %-21s %-7s %-13.13s %6llds %6lld %6lld\n",
+	const char *via = text_of(c, "via");
+
+	printf("%-13s %-21s %-7s %-13.13s %6llds %6lld %6lld%s%s\n",
 	    text_of(c, "id"), text_of(c, "address"), text_of(c, "state"),
 	    text_of(c, "route"), number_of(c, "age_ms") / 1000,
-	    number_of(c, "messages_in"), number_of(c, "messages_out"));
+	    number_of(c, "messages_in"), number_of(c, "messages_out"),
+	    via[0] == '-' ? "" : "  via ", via[0] == '-' ? "" : via);
 }
 
 /* A line of the document, without its newline. */

@@ -192,6 +192,16 @@ print_workers(json_t *root)
 	print_row(total, columns, N(columns));
 }
 
+/* A unix socket has no host: ws+unix:/run/wssd/ws.sock. */
+static void
+format_url(const char *scheme, const char *address, char *out, size_t size)
+{
+	if (strncmp(address, "unix:", 5) == 0)
+		snprintf(out, size, "%s+%s", scheme, address);
+	else
+		snprintf(out, size, "%s://%s/", scheme, address);
+}
+
 static void
 print_listens(json_t *root)
 {
@@ -202,12 +212,12 @@ print_listens(json_t *root)
 	json_array_foreach(json_object_get(root, "listens"), i, listen) {
 		const char *scheme = strcmp(text_of(listen, "transport"),
 		    "ssl") == 0 ? "wss" : "ws";
-		char a[16], o[16], url[96];
+		char a[16], o[16], url[160];
 
 		json_array_foreach(json_object_get(listen, "addresses"), j,
 		    address) {
-			snprintf(url, sizeof(url), "%s://%s/", scheme,
-			    json_string_value(address));
+			format_url(scheme, json_string_value(address), url,
+			    sizeof(url));
 			if (j > 0) {
 				printf("%-16s %s\n", "", url);
 				continue;

@@ -13,12 +13,20 @@
 #include "common/alloc.h"
 #include "common/sock.h"
 
+bool
+listener_is_shared(const struct listener *l)
+{
+	return addr_is_unix(&l->wanted);
+}
+
 static void
 listener_unref(struct listener *l)
 {
 	if (l == NULL || --l->refs > 0)
 		return;
-	for (size_t i = 0; i < l->n_slots; i++)
+	if (listener_is_shared(l) && l->fds[0] >= 0)
+		sock_unix_remove(&l->wanted, &l->file);
+	for (size_t i = 0; i < (listener_is_shared(l) ? 1 : l->n_slots); i++)
 		if (l->fds[i] >= 0)
 			close(l->fds[i]);
 	free(l->fds);
@@ -39,9 +47,29 @@ listener_new(const struct addr *wanted, size_t n_slots)
 	return l;
 }
 
+static struct sock_access
+access_of(const struct config_listen *c)
+{
+	return (struct sock_access){ (mode_t)c->socket_mode, c->socket_user,
+		c->socket_group };
+}
+
+static int
+bind_unix(struct listener *l, const struct config_listen *c, struct err *err)
+{
+	struct sock_access access = access_of(c);
+	int fd = sock_unix_listen(&l->wanted, &access, (int)c->backlog,
+	    &l->file, err);
+
+	for (size_t i = 0; i < l->n_slots; i++)
+		l->fds[i] = fd;
+	addr_format(&l->wanted, l->text);
+	return fd < 0 ? -1 : 0;
+}
+
 /* With port 0 the first slot's socket finds a port for all of them. */
 static int
-listener_bind(struct listener *l, int backlog, struct err *err)
+bind_tcp(struct listener *l, int backlog, struct err *err)
 {
 	struct addr addr = l->wanted;
 
@@ -54,6 +82,20 @@ listener_bind(struct listener *l, int backlog, struct err *err)
 	}
 	addr_format(&addr, l->text);
 	return 0;
+}
+
+/* A socket that is there already takes what can still be changed. */
+static int
+update(const struct listener *l, const struct config_listen *c,
+    struct err *err)
+{
+	struct sock_access access = access_of(c);
+
+	/* listen(2) on a listening socket only changes its backlog. */
+	for (size_t i = 0; i < l->n_slots; i++)
+		(void)listen(l->fds[i], (int)c->backlog);
+	return !listener_is_shared(l) ? 0 :
+	    sock_unix_set_access(&l->wanted, &access, err);
 }
 
 /* Does the [listen] of that name want the address, too? */
@@ -107,20 +149,49 @@ find(const struct config *config, const struct listen_set *old,
 }
 
 /*
- * What is kept needs no asking.  0.0.0.0:443 becoming 192.0.2.1:443 would find the
- * port busy with our own old socket, and then there is nothing to ask.
+ * What is kept needs no asking.  And 0.0.0.0:443 becoming 192.0.2.1:443 would
+ * find the port busy with our own old socket, so there is nothing to ask.
  */
 static bool
-port_is_ours(const struct listen_set *old, const struct addr *addr)
+is_ours(const struct listen_set *old, const struct addr *addr)
 {
 	for (size_t i = 0; old != NULL && i < old->n; i++) {
 		const struct addr *have = &old->rows[i].listener->wanted;
 
-		if (have->sa.sa_family == addr->sa.sa_family &&
-		    addr_port(have) == addr_port(addr))
+		if (addr_equal(have, addr) || (!addr_is_unix(addr) &&
+		    have->sa.sa_family == addr->sa.sa_family &&
+		    addr_port(have) == addr_port(addr)))
 			return true;
 	}
 	return false;
+}
+
+/* The folder of run_dir is made at the start, so it may be missing now. */
+static bool
+is_in_run_dir(const struct config *config, const struct addr *addr)
+{
+	size_t len = strlen(config->daemon.run_dir);
+
+	return strncmp(addr->un.sun_path, config->daemon.run_dir, len) == 0 &&
+	    addr->un.sun_path[len] == '/' &&
+	    strchr(addr->un.sun_path + len + 1, '/') == NULL;
+}
+
+int
+listen_probe(const struct config *config, const struct config_listen *c,
+    size_t n, struct err *err)
+{
+	struct sock_access access = access_of(c);
+	const struct addr *addr = &c->addrs[n];
+	int rc;
+
+	if (!addr_is_unix(addr))
+		rc = sock_probe(addr, err);
+	else
+		rc = sock_unix_probe(addr, &access,
+		    is_in_run_dir(config, addr), err);
+	return rc == 0 ? 0 : err_prefix(err, "%s:%u", c->place.file,
+	    c->place.line);
 }
 
 static int
@@ -131,11 +202,10 @@ probe_new(const struct config *config, const struct listen_set *old,
 		const struct config_listen *c = &config->listens[i];
 
 		for (size_t j = 0; j < c->address.n; j++) {
-			if (port_is_ours(old, &c->addrs[j]))
+			if (is_ours(old, &c->addrs[j]))
 				continue;
-			if (sock_probe(&c->addrs[j], err) != 0)
-				return err_prefix(err, "%s:%u", c->place.file,
-				    c->place.line);
+			if (listen_probe(config, c, j, err) != 0)
+				return -1;
 		}
 	}
 	return 0;
@@ -146,19 +216,19 @@ add_row(struct listen_set *set, const struct config_listen *c, size_t index,
     struct listener *have, size_t n_slots, struct err *err)
 {
 	struct listener *l = have;
+	int rc;
 
 	if (l != NULL) {
 		l->refs++;
-		/* listen(2) on a listening socket only changes its backlog. */
-		for (size_t i = 0; i < l->n_slots; i++)
-			(void)listen(l->fds[i], (int)c->backlog);
+		rc = update(l, c, err);
 	} else {
 		l = listener_new(&c->addrs[index], n_slots);
-		if (listener_bind(l, (int)c->backlog, err) != 0) {
-			listener_unref(l);
-			return err_prefix(err, "%s:%u", c->place.file,
-			    c->place.line);
-		}
+		rc = listener_is_shared(l) ? bind_unix(l, c, err) :
+		    bind_tcp(l, (int)c->backlog, err);
+	}
+	if (rc != 0) {
+		listener_unref(l);
+		return err_prefix(err, "%s:%u", c->place.file, c->place.line);
 	}
 	set->rows = xreallocarray(set->rows, set->n + 1,
 	    sizeof(set->rows[0]));

@@ -3,6 +3,7 @@
  * The listening sockets.  The master opens them, one for each address and
  * worker slot (SO_REUSEPORT), and keeps them open across the death of
  * workers and across reloads: what waits in their queues is never lost.
+ * A unix socket cannot be shared so: there is one, which all slots have.
  */
 #ifndef WSSD_MASTER_LISTEN_H
 #define WSSD_MASTER_LISTEN_H
@@ -12,14 +13,16 @@
 
 #include "common/addr.h"
 #include "common/config.h"
+#include "common/sock_unix.h"
 
 /* One address: shared by the listen_sets of two editions that both have it. */
 struct listener {
 	unsigned refs;
 	struct addr wanted;		/* as written: port 0 = any */
 	char text[ADDR_TEXT_MAX];	/* with the real port */
-	int *fds;			/* one a slot */
+	int *fds;			/* one a slot; unix: all the same */
 	size_t n_slots;
+	struct sock_file file;		/* of a unix socket */
 };
 
 struct listen_row {
@@ -34,6 +37,10 @@ struct listen_set {
 	size_t n;
 };
 
+/* Is the n-th address of the [listen] free?  As sock_probe(). */
+int listen_probe(const struct config *, const struct config_listen *,
+    size_t n, struct err *);
+
 /*
  * Sockets for every address of the config.  What `old' (may be NULL) has
  * stays the same socket, also under another name.  NULL: err says which
@@ -44,6 +51,9 @@ struct listen_set *listen_set_open(const struct config *,
 struct listen_set *listen_set_ref(struct listen_set *);
 /* The last reference closes the sockets no other set has. */
 void listen_set_unref(struct listen_set *);
+
+/* All slots have the same socket. */
+bool listener_is_shared(const struct listener *);
 
 /* The same socket under the same name? */
 bool listen_set_has(const struct listen_set *, const struct listen_row *);

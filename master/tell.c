@@ -93,11 +93,20 @@ put_listener(struct buf *b, const struct listen_row *row, unsigned slot)
 	proto_listener_put(b, &m);
 }
 
+/* A socket that all slots share needs no lending: it is its own, too. */
+static bool
+has_already(const struct proc *p, const struct listen_row *row, unsigned slot)
+{
+	return slot != p->slot && listener_is_shared(row->listener);
+}
+
 void
 proc_listen(struct proc *p, const struct listen_row *row, unsigned slot)
 {
 	struct buf b = BUF_INIT;
 
+	if (has_already(p, row, slot))
+		return;
 	put_listener(&b, row, slot);
 	send_to(p, PROTO_LISTENER, 0, &b, row->listener->fds[slot]);
 }
@@ -107,6 +116,8 @@ proc_unlisten(struct proc *p, const struct listen_row *row, unsigned slot)
 {
 	struct buf b = BUF_INIT;
 
+	if (has_already(p, row, slot))
+		return;
 	put_listener(&b, row, slot);
 	send_to(p, PROTO_UNLISTEN, 0, &b, -1);
 }

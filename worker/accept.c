@@ -14,9 +14,13 @@
 #include "common/alloc.h"
 #include "common/log.h"
 #include "worker/conn.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 #define ACCEPTS_A_TURN 64
+/* A socket that all workers share: the next one may be another's, who has
+   less to do. */
+#define SHARED_ACCEPTS_A_TURN 1
 
 struct acceptor {
 	struct list link;
@@ -25,6 +29,7 @@ struct acceptor {
 	struct event *event;		/* NULL until it is in use */
 	struct metrics_listen *metrics;
 	int fd;
+	int accepts_a_turn;
 	bool paused;			/* out of descriptors */
 	bool told;			/* ... and the log says so */
 };
@@ -89,7 +94,7 @@ start(struct acceptor *a, int fd, const struct addr *addr)
 
 	metrics_add(&w->metrics->accepted, 1);
 	metrics_add(&a->metrics->accepted, 1);
-	limits_place(&w->limits, addr, &place);
+	conn_place(w, listen, addr, &place);
 	limit = limits_reached(&w->limits, &w->snapshot->config->daemon,
 	    &place);
 	if (limit != NULL || listen == NULL) {
@@ -99,8 +104,17 @@ start(struct acceptor *a, int fd, const struct addr *addr)
 		close(fd);
 		return;
 	}
-	set_options(fd);
-	conn_new(w, fd, addr, listen, a->metrics);
+	if (!addr_is_unix(addr))
+		set_options(fd);
+	conn_new(w, fd, addr, &place, listen, a->metrics);
+}
+
+/* The path a client of a unix socket may have bound says nothing of it. */
+static void
+forget_path(struct addr *addr)
+{
+	addr->len = sizeof(addr->un.sun_family);
+	addr->un.sun_path[0] = '\0';
 }
 
 static void
@@ -113,12 +127,14 @@ on_acceptable(evutil_socket_t unused, short what, void *arg)
 	(void)unused;
 	(void)what;
 	worker_now(a->worker);
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (int i = 0; i < a->accepts_a_turn; i++) {
 		addr.len = ADDR_ROOM;
 		fd = accept4(a->fd, &addr.sa, &addr.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
 			a->told = false;
+			if (addr_is_unix(&addr))
+				forget_path(&addr);
 			start(a, fd, &addr);
 			continue;
 		}
@@ -149,6 +165,8 @@ accept_prepare(struct worker *w, const struct proto_listener *who, int fd)
 	a->worker = w;
 	a->who = *who;
 	a->fd = fd;
+	a->accepts_a_turn = strncmp(who->address, "unix:", 5) == 0 ?
+	    SHARED_ACCEPTS_A_TURN : ACCEPTS_A_TURN;
 	list_append(&w->listening, &a->link);
 }
 

@@ -83,6 +83,7 @@ api_open(struct wss_conn *c, const struct http_request *request)
 		.query = bytes(request->query),
 		.host = bytes(request->host),
 		.subprotocol = c->subprotocol,
+		.secure = c->secure,
 		.head = request,
 	};
 	int status;
@@ -244,11 +245,12 @@ const char *
 wss_address(const struct wss_conn *conn)
 {
 	struct wss_conn *c = conns_find(conn->worker, conn->id);
+	char text[ADDR_TEXT_MAX];
 
 	ASSERT(c == conn);
 	if (c->address == NULL) {
-		c->address = xcalloc(1, ADDR_TEXT_MAX);
-		addr_format(&c->addr, c->address);
+		addr_format_client(&c->addr, text);
+		c->address = xstrdup(text);
 	}
 	return c->address;
 }

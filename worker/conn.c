@@ -16,12 +16,14 @@
 #include "common/assert.h"
 #include "common/log.h"
 #include "worker/api.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 #define BY_ID_AT_FIRST 64
 #define CLOSE_TIMEOUT_MS 5000	/* before a route is known */
 
 static const char *const state_names[CONN_STATES] = {
+	[CONN_PROXY] = "proxy",
 	[CONN_TLS] = "tls",
 	[CONN_HTTP] = "http",
 	[CONN_OPEN] = "open",
@@ -33,6 +35,8 @@ static const char *const state_names[CONN_STATES] = {
 #define TO(state) (1u << (state))
 
 static const unsigned transitions[CONN_STATES] = {
+	[CONN_PROXY] = TO(CONN_TLS) | TO(CONN_HTTP) | TO(CONN_LINGER) |
+	    TO(CONN_DEAD),
 	[CONN_TLS] = TO(CONN_HTTP) | TO(CONN_LINGER) | TO(CONN_DEAD),
 	[CONN_HTTP] = TO(CONN_OPEN) | TO(CONN_LINGER) | TO(CONN_DEAD),
 	[CONN_OPEN] = TO(CONN_CLOSING) | TO(CONN_LINGER) | TO(CONN_DEAD),
@@ -59,7 +63,7 @@ conn_log(struct wss_conn *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	addr_format(&c->addr, address);
+	addr_format_client(&c->addr, address);
 	log_info("conn=%llx %s %s", (unsigned long long)c->id, address, text);
 }
 
@@ -226,6 +230,7 @@ conn_close(struct wss_conn *c, unsigned code, const char *reason,
     size_t reason_len)
 {
 	switch (c->state) {
+	case CONN_PROXY:
 	case CONN_TLS:
 	case CONN_HTTP:
 		if (!c->in_open) {
@@ -351,6 +356,7 @@ conn_free(struct wss_conn *c)
 	stream_done(&c->stream);
 	ws_done(&c->ws);
 	snapshot_unref(c->snapshot);
+	conn_forget_client(c);
 	free(c->address);
 	c->magic = 0;
 	free(c);
@@ -369,7 +375,8 @@ conns_turn_over(void *arg)
 
 struct wss_conn *
 conn_new(struct worker *w, int fd, const struct addr *addr,
-    const struct config_listen *listen, struct metrics_listen *metrics)
+    const struct limits_place *place, const struct config_listen *listen,
+    struct metrics_listen *metrics)
 {
 	struct wss_conn *c = xcalloc(1, sizeof(*c));
 	SSL_CTX *ctx = NULL;
@@ -389,12 +396,14 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	list_init(&c->dead);
 	wheel_entry_init(&c->timer);
 	ids_add(w, c);
-	limits_place(&w->limits, addr, &c->place);
+	c->place = *place;
 	limits_count(&w->limits, &c->place, 1);
 	ws_init(&c->ws);
 	if (listen->transport == CONFIG_SSL)
 		ctx = w->snapshot->contexts[listen->context_index].ctx;
-	c->state = ctx != NULL ? CONN_TLS : CONN_HTTP;
+	c->secure = ctx != NULL;
+	c->state = listen->proxy_protocol ? CONN_PROXY :
+	    ctx != NULL ? CONN_TLS : CONN_HTTP;
 	stream_init(&c->stream, w->transport, w->bio_method, ctx, fd);
 	conn_set_timer(c);
 	return c;

@@ -2,7 +2,10 @@
 /*
  * One client, from accept to the end.
  *
- *           bytes         head           101           Close sent
+ *	PROXY  (only with proxy_protocol: who the client is)
+ *	 │  │
+ *	 ▼  └────────────┐ tcp
+ *	 │     bytes     ▼ head           101           Close sent
  *	TLS ────────▶ HTTP ────────────────────▶ OPEN ────────────▶ CLOSING
  *	 │             │ refused                  │ Close came        │
  *	 │             ▼                          ▼                   ▼
@@ -34,6 +37,7 @@
 #define CONN_MAGIC 0x636f6e6eu
 
 enum conn_state {
+	CONN_PROXY,
 	CONN_TLS,
 	CONN_HTTP,
 	CONN_OPEN,
@@ -67,7 +71,9 @@ struct wss_conn {
 
 	size_t head_scanned;		/* of the request head, see http.h */
 	uint64_t id;
-	struct addr addr;
+	struct addr addr;		/* the client's, as far as is known */
+	struct conn_via *via;		/* conn_client.h; NULL: no proxy */
+	struct buf *early;		/* half a PROXY header, or NULL */
 	struct limits_place place;
 	char *address;			/* wss_address() made it; else NULL */
 	const char *subprotocol;	/* the route's; or NULL */
@@ -77,6 +83,8 @@ struct wss_conn {
 	uint16_t close_code;		/* what `closed` is told */
 	uint8_t close_reason_len;
 	char close_reason[124];
+	bool secure;			/* the client uses TLS: with us, or
+					   with its proxy */
 	bool in_open;			/* inside the handler's open() */
 	bool close_sent, close_received;
 	bool paused_by_handler;
@@ -91,7 +99,8 @@ struct wss_conn {
 
 /* Starts with an accepted descriptor, which it owns from now on. */
 struct wss_conn *conn_new(struct worker *, int fd, const struct addr *,
-    const struct config_listen *, struct metrics_listen *);
+    const struct limits_place *, const struct config_listen *,
+    struct metrics_listen *);
 
 /*
  * Sends a Close and waits for the peer's for as long as the route, or a
@@ -142,6 +151,12 @@ void conn_input(struct wss_conn *);
 void conn_resume_input(struct wss_conn *);
 /* Stops or starts reading as the pause flags say. */
 void conn_update_reading(struct wss_conn *);
+
+/*
+ * To a peer that does not speak TLS or PROXY where it must: a sentence as
+ * plain HTTP (NULL: not a byte), and the end.
+ */
+void conn_refuse_plain(struct wss_conn *, const char *why);
 
 /* ---- upgrade.c ---- */
 

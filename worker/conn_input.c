@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "worker/api.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 /*
@@ -112,6 +113,7 @@ take_frame(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 }
 
 static step_fn *const steps[CONN_STATES] = {
+	[CONN_PROXY] = discard,
 	[CONN_TLS] = discard,
 	[CONN_HTTP] = take_head,
 	[CONN_OPEN] = take_frame,
@@ -196,6 +198,7 @@ input_ended(struct wss_conn *c, const char *why)
 	if (c->stream.sock.eof)
 		sock_pause(&c->stream.sock);
 	switch (c->state) {
+	case CONN_PROXY:
 	case CONN_TLS:
 	case CONN_HTTP:
 		conn_set_state(c, CONN_DEAD);
@@ -279,20 +282,15 @@ end_input(struct wss_conn *c)
 
 /* ---- the TLS handshake ------------------------------------------------ */
 
-static void
-not_tls(struct wss_conn *c)
+void
+conn_refuse_plain(struct wss_conn *c, const char *why)
 {
-	uint8_t first = c->stream.sock.in[0];
 	struct http_refusal refusal;
 	struct buf answer = BUF_INIT;
 	size_t len;
 
-	metrics_add(&c->worker->metrics->plain_on_tls, 1);
-	conn_log(c, "refused: ws:// or http:// on the wss:// port");
-	/* Every HTTP method begins with a capital letter. */
-	if (first >= 'A' && first <= 'Z') {
-		http_refuse(&refusal, 400, "this port speaks wss:// (TLS), "
-		    "and the request came without TLS");
+	if (why != NULL) {
+		http_refuse(&refusal, 400, "%s", why);
 		http_refusal_put(&answer, &refusal);
 		sock_write(&c->stream.sock, answer.data, answer.len);
 		buf_done(&answer);
@@ -300,6 +298,19 @@ not_tls(struct wss_conn *c)
 	sock_take_all(&c->stream.sock, &len);
 	c->stream.broken = true;
 	conn_set_state(c, CONN_LINGER);
+}
+
+static void
+not_tls(struct wss_conn *c)
+{
+	uint8_t first = c->stream.sock.in[0];
+
+	metrics_add(&c->worker->metrics->plain_on_tls, 1);
+	conn_log(c, "refused: ws:// or http:// on the wss:// port");
+	/* Every HTTP method begins with a capital letter. */
+	conn_refuse_plain(c, first < 'A' || first > 'Z' ? NULL :
+	    "this port speaks wss:// (TLS), and the request came without "
+	    "TLS");
 }
 
 static bool
@@ -340,9 +351,11 @@ conn_input(struct wss_conn *c)
 	size_t len;
 
 	c->worker->current = c;
+	if (c->state == CONN_PROXY)
+		conn_read_proxy(c);
 	if (c->state == CONN_TLS)
 		handshake(c);
-	if (c->stream.in != NULL) {
+	if (c->stream.in != NULL && c->state != CONN_PROXY) {
 		read_all(c);
 	} else if (c->state == CONN_LINGER) {
 		/* Never became a stream: what comes is thrown away. */

@@ -53,6 +53,7 @@ deadline(const struct wss_conn *c)
 	uint64_t silence, idle;
 
 	switch (c->state) {
+	case CONN_PROXY:
 	case CONN_TLS:
 	case CONN_HTTP:
 		return c->accepted_ms + c->listen->handshake_timeout_ms;
@@ -148,6 +149,7 @@ conn_on_timer(struct wss_conn *c)
 		return;
 	}
 	switch (c->state) {
+	case CONN_PROXY:
 	case CONN_TLS:
 	case CONN_HTTP:
 		end_handshake(c);

@@ -94,7 +94,8 @@ drain_tick(struct worker *w)
 		/* A handshake may end, and have its Close, within the
 		   window. */
 		if (n != SIZE_MAX &&
-		    (c->state == CONN_TLS || c->state == CONN_HTTP))
+		    (c->state == CONN_PROXY || c->state == CONN_TLS ||
+		    c->state == CONN_HTTP))
 			continue;
 		tell(c, &w->drain.how);
 		w->drain.closed++;

@@ -42,19 +42,6 @@ is_one_of(char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
-/* Without the optional white space of RFC 9110 §5.6.3 around it. */
-static struct slice
-trim(struct slice s)
-{
-	while (s.len > 0 && is_one_of(s.data[0], " \t")) {
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 && is_one_of(s.data[s.len - 1], " \t"))
-		s.len--;
-	return s;
-}
-
 /* Cuts s at the first c: true, and what stood before it in out. */
 static bool
 cut(struct slice *s, char c, struct slice *out)
@@ -173,7 +160,7 @@ on_value(llhttp_t *parser, const char *at, size_t len)
 	struct http_request *req = ((struct fields *)parser->data)->req;
 
 	req->headers[req->n_headers - 1].value =
-	    trim((struct slice){ at, len });
+	    slice_trim((struct slice){ at, len });
 	return 0;
 }
 
@@ -394,7 +381,7 @@ http_list_next(struct slice *rest, struct slice *element)
 			else if (c == ',' && !quoted)
 				break;
 		}
-		*element = trim((struct slice){ rest->data, n });
+		*element = slice_trim((struct slice){ rest->data, n });
 		if (n < rest->len)
 			n++;
 		rest->data += n;
@@ -417,6 +404,18 @@ slice_equal_nocase(struct slice s, const char *text)
 {
 	return s.len == strlen(text) &&
 	    (s.len == 0 || strncasecmp(s.data, text, s.len) == 0);
+}
+
+struct slice
+slice_trim(struct slice s)
+{
+	while (s.len > 0 && is_one_of(s.data[0], " \t")) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 && is_one_of(s.data[s.len - 1], " \t"))
+		s.len--;
+	return s;
 }
 
 bool

@@ -85,6 +85,8 @@ bool http_list_next(struct slice *rest, struct slice *element_out);
 
 bool slice_equal(struct slice, const char *);
 bool slice_equal_nocase(struct slice, const char *);
+/* Without the optional white space of RFC 9110 §5.6.3 around it. */
+struct slice slice_trim(struct slice);
 /* RFC 9110 §5.6.2: one or more token characters. */
 bool http_is_token(struct slice);
 

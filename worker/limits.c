@@ -68,11 +68,22 @@ client_bits(const struct addr *addr)
 }
 
 void
+limits_no_place(struct limits_place *place_out)
+{
+	memset(place_out, 0, sizeof(*place_out));
+}
+
+void
 limits_place(const struct limits *limits, const struct addr *addr,
     struct limits_place *place_out)
 {
-	uint64_t bits = client_bits(addr);
+	uint64_t bits;
 
+	limits_no_place(place_out);
+	if (addr_is_unix(addr))
+		return;
+	bits = client_bits(addr);
+	place_out->counted = true;
 	for (int row = 0; row < METRICS_ADDRESS_ROWS; row++)
 		place_out->bucket[row] = (uint16_t)mix(mix(bits ^
 		    limits->hash_key[row]) + limits->hash_key[1 - row]);
@@ -123,6 +134,17 @@ in_all(const struct limits *limits)
 	return sum;
 }
 
+static const char *
+address_reached(const struct limits *limits,
+    const struct config_daemon *config, const struct limits_place *place)
+{
+	if (config->max_connections_per_address != 0 && place->counted &&
+	    from_address(limits, place) >=
+	    config->max_connections_per_address)
+		return "max_connections_per_address";
+	return NULL;
+}
+
 const char *
 limits_reached(const struct limits *limits,
     const struct config_daemon *config, const struct limits_place *place)
@@ -134,18 +156,15 @@ limits_reached(const struct limits *limits,
 	if (config->max_connections != 0 &&
 	    in_all(limits) >= config->max_connections)
 		return "max_connections";
-	if (config->max_connections_per_address != 0 &&
-	    from_address(limits, place) >=
-	    config->max_connections_per_address)
-		return "max_connections_per_address";
-	return NULL;
+	return address_reached(limits, config, place);
 }
 
-void
-limits_count(struct limits *limits, const struct limits_place *place,
+static void
+count_address(struct limits *limits, const struct limits_place *place,
     int change)
 {
-	for (int row = 0; row < METRICS_ADDRESS_ROWS; row++) {
+	for (int row = 0; row < METRICS_ADDRESS_ROWS && place->counted;
+	    row++) {
 		uint16_t *n =
 		    &limits->own->addresses[row][place->bucket[row]];
 
@@ -154,5 +173,27 @@ limits_count(struct limits *limits, const struct limits_place *place,
 			__atomic_store_n(n, (uint16_t)(*n + change),
 			    __ATOMIC_RELAXED);
 	}
+}
+
+void
+limits_count(struct limits *limits, const struct limits_place *place,
+    int change)
+{
+	count_address(limits, place, change);
 	metrics_add(&limits->own->connections, change);
+}
+
+const char *
+limits_move(struct limits *limits, const struct config_daemon *config,
+    struct limits_place *place, const struct limits_place *to)
+{
+	const char *limit;
+
+	/* It must not stand in its own way. */
+	count_address(limits, place, -1);
+	limit = address_reached(limits, config, to);
+	if (limit == NULL)
+		*place = *to;
+	count_address(limits, place, 1);
+	return limit;
 }

@@ -15,6 +15,7 @@
 #ifndef WSSD_WORKER_LIMITS_H
 #define WSSD_WORKER_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct limits {
 
 /* Where an address is counted; kept by the connection. */
 struct limits_place {
+	bool counted;			/* by address; else only in all */
 	uint16_t bucket[METRICS_ADDRESS_ROWS];
 };
 
@@ -40,12 +42,23 @@ void limits_init(struct limits *, struct metrics *own,
 void limits_set_peer(struct limits *, unsigned slot, const struct metrics *);
 void limits_done(struct limits *);
 
-/* An IPv6 client is its /64: it can have as many addresses as it likes. */
+/*
+ * An IPv6 client is its /64: it can have as many addresses as it likes.  The
+ * clients of a unix socket have none, and no limit of their own.
+ */
 void limits_place(const struct limits *, const struct addr *,
     struct limits_place *place_out);
+/* A place that is not counted by address, only in all. */
+void limits_no_place(struct limits_place *place_out);
 /* NULL: one more may come in; else the limit that is reached, in words. */
 const char *limits_reached(const struct limits *,
     const struct config_daemon *, const struct limits_place *);
 void limits_count(struct limits *, const struct limits_place *, int change);
+/*
+ * A connection that is counted turns out to be from elsewhere.  The limit
+ * that is reached there, and nothing has changed; or NULL.
+ */
+const char *limits_move(struct limits *, const struct config_daemon *,
+    struct limits_place *, const struct limits_place *to);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "common/chan.h"
 #include "worker/conn.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 #define ANSWER_BYTES (CHAN_PAYLOAD_MAX - 4096)	/* + the longest line */
@@ -40,19 +41,24 @@ put_number(struct buf *out, const char *key, uint64_t value)
 static void
 put_connection(struct buf *out, const struct wss_conn *c)
 {
-	char address[ADDR_TEXT_MAX];
+	char address[ADDR_TEXT_MAX], via[ADDR_TEXT_MAX] = "";
 	uint64_t now = c->worker->now_ms;
 
-	addr_format(&c->addr, address);
+	addr_format_client(&c->addr, address);
+	if (c->via != NULL)
+		addr_format(&c->via->addr, via);
 	buf_printf(out, "{\"id\":\"%llx\"", (unsigned long long)c->id);
 	put_number(out, "worker", c->worker->slot);
 	put_string(out, "address", address);
+	put_string(out, "via", via);
+	put_string(out, "via_tls", c->via == NULL ? "" : c->via->tls);
 	put_string(out, "listen", c->listen->name);
 	put_string(out, "state", conn_state_name(c->state));
 	put_string(out, "route", c->route == NULL ? "" :
 	    c->route->config->path);
 	put_string(out, "subprotocol", c->subprotocol == NULL ? "" :
 	    c->subprotocol);
+	buf_printf(out, ",\"secure\":%s", c->secure ? "true" : "false");
 	put_string(out, "tls", stream_protocol(&c->stream));
 	put_string(out, "cipher", stream_cipher(&c->stream));
 	put_number(out, "age_ms", now - c->accepted_ms);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/api.h"
+#include "worker/conn_client.h"
 #include "worker/worker.h"
 
 void
@@ -112,7 +113,8 @@ conn_upgrade(struct wss_conn *c, const uint8_t *head, size_t len, bool more)
 	struct wss_route *route = NULL;
 
 	if (http_parse(head, len, c->listen->max_headers, &request,
-	    &refusal) == 0)
+	    &refusal) == 0 &&
+	    conn_learn_client(c, &request, &refusal) == 0)
 		route = check_request(c, &request, more, &hs, &refusal);
 	if (route == NULL) {
 		conn_refuse(c, &refusal);

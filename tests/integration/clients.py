@@ -130,19 +130,27 @@ class Answer:
 
 
 class Client:
-    """tls: an ssl.SSLContext, or None for plain TCP."""
+    """tls: an ssl.SSLContext, or None for plain TCP.  port may also be the
+    path of a unix socket.  preface: bytes sent before all others.  source:
+    the address to connect from."""
 
     def __init__(self, port, tls=None, host="127.0.0.1", name="localhost",
-                 timeout=10.0, receive_buffer=None, connect=True):
+                 timeout=10.0, receive_buffer=None, connect=True,
+                 preface=b"", source=None):
         self.timeout = timeout
         self.end = None          # "close_notify", "fin" or "reset"
         self.data = bytearray()  # decrypted, not yet taken
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        unix = not isinstance(port, int)
+        family = socket.AF_UNIX if unix else \
+            socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not unix:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                  receive_buffer)
+        if source is not None:
+            self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.tls = self._in = self._out = None
         if tls is not None:
@@ -151,7 +159,8 @@ class Client:
                                     server_hostname=name)
         if connect:
             try:
-                self.sock.connect((host, port))
+                self.sock.connect(str(port) if unix else (host, port))
+                self.send_raw(preface)
                 self.handshake()
             except BaseException:
                 self.sock.close()

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include <cmocka.h>
 
@@ -82,6 +81,17 @@ says_what_to_write(void **state)
 		    "to 65535" },
 		{ "1.2.3.4:http", "the port in `1.2.3.4:http' is not a number "
 		    "from 0 to 65535" },
+		{ "unix:", "`unix:' is not the full path of a socket, such "
+		    "as unix:/run/wssd/ws.sock" },
+		{ "unix:ws.sock", "`unix:ws.sock' is not the full path of a "
+		    "socket, such as unix:/run/wssd/ws.sock" },
+		{ "unix:///run/ws.sock", "`unix:///run/ws.sock' is not the "
+		    "full path of a socket, such as "
+		    "unix:/run/wssd/ws.sock" },
+		{ "unix:/run/", "`unix:/run/' is not the full path of a "
+		    "socket, such as unix:/run/wssd/ws.sock" },
+		{ "unix:@ws", "`unix:@ws' is an abstract socket, which "
+		    "everybody may connect to: write a path" },
 		{ "[::1]", "`[::1]' is not [IPv6]:PORT, such as [::]:443" },
 		{ "[::1", "`[::1' is not [IPv6]:PORT, such as [::]:443" },
 		{ "[", "`[' is not [IPv6]:PORT, such as [::]:443" },
@@ -110,7 +120,8 @@ static void
 compares(void **state)
 {
 	static const char *const texts[] = { "127.0.0.1:1", "127.0.0.2:1",
-		"127.0.0.1:2", "[::1]:1", "[::1]:2", "[::2]:1" };
+		"127.0.0.1:2", "[::1]:1", "[::1]:2", "[::2]:1", "unix:/a",
+		"unix:/ab" };
 	struct addr a, b;
 
 	(void)state;
@@ -126,16 +137,43 @@ compares(void **state)
 static void
 takes_other_families(void **state)
 {
-	struct addr addr = { .len = sizeof(struct sockaddr_un) };
+	struct addr addr = { .len = sizeof(struct sockaddr) };
 	char text[ADDR_TEXT_MAX];
 
 	(void)state;
-	addr.sa.sa_family = AF_UNIX;
+	addr.sa.sa_family = AF_PACKET;
 	addr_format(&addr, text);
 	assert_string_equal(text, "?:0");
 	assert_false(addr_equal(&addr, &addr));
 	addr_set_port(&addr, 1);
 	assert_int_equal(addr_port(&addr), 0);
+}
+
+static void
+knows_unix_sockets(void **state)
+{
+	struct addr addr;
+	struct err err = ERR_INIT;
+	char path[5 + 108 + 1] = "unix:/", text[ADDR_TEXT_MAX];
+
+	(void)state;
+	memset(path + 6, 'x', 106);
+	assert_int_equal(addr_parse(path, &addr, &err), 0);
+	assert_true(addr_is_unix(&addr));
+	assert_int_equal(addr_port(&addr), 0);
+	addr_format(&addr, text);
+	assert_string_equal(text, path);
+	path[6 + 106] = 'x';
+	assert_int_equal(addr_parse(path, &addr, &err), -1);
+	assert_string_equal(err.text,
+	    "the path of a unix socket has at most 107 bytes");
+	/* A client, as accept() knows it. */
+	memset(&addr, 0, sizeof(addr));
+	addr.sa.sa_family = AF_UNIX;
+	addr_format(&addr, text);
+	assert_string_equal(text, "unix:");
+	assert_int_equal(addr_parse("127.0.0.1:1", &addr, &err), 0);
+	assert_false(addr_is_unix(&addr));
 }
 
 int
@@ -146,6 +184,7 @@ main(void)
 		cmocka_unit_test(says_what_to_write),
 		cmocka_unit_test(compares),
 		cmocka_unit_test(takes_other_families),
+		cmocka_unit_test(knows_unix_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

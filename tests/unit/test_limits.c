@@ -154,6 +154,30 @@ who_is_one_client(void **state)
 	pair_done(&p);
 }
 
+/* They have no address: only the limits of all count. */
+static void
+clients_of_unix_sockets(void **state)
+{
+	struct config_daemon config = { .max_connections_per_address = 1,
+		.max_connections = 3 };
+	struct pair p;
+	struct limits_place x;
+	struct addr addr;
+
+	(void)state;
+	pair_init(&p);
+	memset(&addr, 0, sizeof(addr));
+	addr.sa.sa_family = AF_UNIX;
+	limits_place(&p.of_a, &addr, &x);
+	for (int i = 0; i < 2; i++)
+		limits_count(&p.of_a, &x, 1);
+	assert_null(limits_reached(&p.of_a, &config, &x));
+	limits_count(&p.of_a, &x, 1);
+	assert_string_equal(limits_reached(&p.of_a, &config, &x),
+	    "max_connections");
+	pair_done(&p);
+}
+
 /* A slot's new worker brings a new cell; the dead one's count is gone. */
 static void
 a_new_cell_replaces_the_old(void **state)
@@ -185,6 +209,7 @@ main(void)
 		cmocka_unit_test(per_address_over_all_workers),
 		cmocka_unit_test(in_all_and_per_worker),
 		cmocka_unit_test(who_is_one_client),
+		cmocka_unit_test(clients_of_unix_sockets),
 		cmocka_unit_test(a_new_cell_replaces_the_old),
 	};
 

@@ -159,6 +159,12 @@ sets_and_formats(void **state)
 		{ SETTING_LISTEN, "max_header_size", "65536", "64k", NULL },
 		{ SETTING_LISTEN, "max_header_size", "64", NULL,
 		    "`64' is not in the range from 256 to 64k" },
+		{ SETTING_LISTEN, "socket_mode", "0600", "0600", NULL },
+		{ SETTING_LISTEN, "socket_mode", "666", "0666", NULL },
+		{ SETTING_LISTEN, "socket_mode", "0680", NULL, "`0680' is "
+		    "not a mode in octal digits, such as 0660" },
+		{ SETTING_LISTEN, "socket_mode", "1777", NULL,
+		    "`1777' is not in the range from 0000 to 0777" },
 		{ SETTING_CONTEXT, "session_tickets", "no", "off", NULL },
 		{ SETTING_CONTEXT, "session_tickets", "nope", NULL,
 		    "`nope' is neither on nor off" },

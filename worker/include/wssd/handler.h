@@ -61,6 +61,8 @@ struct wss_request {
 	struct wss_bytes host;		/* without the port */
 	struct wss_bytes origin;	/* empty when there is none */
 	const char *subprotocol;	/* the one chosen, or NULL */
+	int secure;			/* 1: the client uses TLS, with wssd or
+					   with a proxy that is trusted */
 	const void *head;		/* for wss_request_header() */
 };
 
@@ -146,7 +148,12 @@ void wss_resume(struct wss_conn *);
 uint64_t wss_id(const struct wss_conn *);
 /* NULL when it has ended, or lives in another worker. */
 struct wss_conn *wss_find(struct wss_route *, uint64_t id);
-/* "192.0.2.7:51200", "[2001:db8::1]:51200"; lives as long as the connection. */
+/*
+ * The client's, also behind a proxy that is trusted: "192.0.2.7:51200",
+ * "[2001:db8::1]:51200", or without the port where the proxy does not tell
+ * it, "192.0.2.7", "2001:db8::1"; "unix:" for a client of a unix socket.
+ * Lives as long as the connection.
+ */
 const char *wss_address(const struct wss_conn *);
 const char *wss_subprotocol(const struct wss_conn *);	/* or NULL */
 /* What `setup` made. */
