@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the list of what is wrong with the config's files.  Pure. */
+#include "common/config_errors.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 
 #include "common/alloc.h"
 #include "common/buf.h"
-#include "common/config.h"
+#include "common/bundle.h"
 
 #define SENTENCE_MAX 1024
 

@@ -51,6 +51,7 @@ def adapt(example, folder):
         example = example.replace("[wssd]\n", "[wssd]\n" + head, 1)
     else:
         example = "[wssd]\n" + head + example
+    example = example.replace("unix:/run/wssd/", f"unix:{folder}/run/")
     for key, name in FILES.items():
         example = re.sub(rf"^{key}( *)=.*$", rf"{key}\1= {folder}/{name}",
                          example, flags=re.MULTILINE)
