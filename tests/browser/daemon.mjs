@@ -31,6 +31,8 @@ local_pk = ${certs}/key.pem
 [route /]
 handler = reply
 text = ok
+[route /echo]
+handler = echo
 [route /shared]
 handler = echo
 compression = shared
