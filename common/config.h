@@ -52,6 +52,7 @@ struct config_daemon {
 	uint64_t max_connections;	/* over all workers; 0 = no limit */
 	uint64_t max_connections_per_worker;
 	uint64_t max_connections_per_address;	/* over all workers */
+	uint64_t max_compression_memory_per_worker;	/* bytes */
 };
 
 /* [listen NAME] */
@@ -123,7 +124,15 @@ struct config_route {
 	uint64_t ping_timeout_ms;		/* 0 = off, as without pings */
 	uint64_t idle_timeout_ms;			/* 0 = off */
 	uint64_t close_timeout_ms;	/* for the closing handshake */
+	uint64_t compression;			/* enum config_compression */
+	uint64_t compression_window_bits;	/* log2 of bytes */
+	uint64_t compression_memory_level;	/* zlib's */
+	uint64_t compression_min_size;		/* bytes of a message */
 };
+
+/* permessage-deflate: none, one compressor for all, or one for each. */
+enum config_compression { CONFIG_COMPRESSION_OFF, CONFIG_COMPRESSION_SHARED,
+	CONFIG_COMPRESSION_DEDICATED };
 
 /* What happens to a message pushed to a client whose queue is full. */
 enum config_slow { CONFIG_SLOW_CLOSE, CONFIG_SLOW_DROP_NEW,

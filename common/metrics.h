@@ -47,11 +47,13 @@
 	X(messages_in)                                                       \
 	X(messages_out)                                                      \
 	X(bytes_in)		/* payload of messages */                    \
-	X(bytes_out)
+	X(bytes_out)                                                         \
+	X(compression_shared_by_limit)	/* not dedicated, for want of memory */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \
 	X(open)			/* of these: WebSockets */                   \
+	X(compression_memory)	/* bytes set aside for dedicated contexts */ \
 	X(loop_lag_us)		/* longest turn in the last second */        \
 	X(generation)		/* of the config in use */                   \
 	X(draining)

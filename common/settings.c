@@ -22,6 +22,8 @@ static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
 	"close", "drop-new", "pause", NULL };
+static const char *const compressions[] = {	/* enum config_compression */
+	"off", "shared", "dedicated", NULL };
 
 #define DAY_MS 86400000u
 #define GIB (1u << 30)
@@ -84,6 +86,11 @@ static const struct setting table[] = {
 { .key = "max_connections_per_address", DAEMON(max_connections_per_address),
   NUMBER(UINT, 0, 65535, "0"),
   .help = "The most connections from one IP address.  0 is no limit." },
+{ .key = "max_compression_memory_per_worker",
+  DAEMON(max_compression_memory_per_worker), NUMBER(SIZE, 0, 64ull * GIB,
+  "128m"),
+  .help = "The most memory of one worker for compression = dedicated.  When "
+  "it is used up, new connections are served as with compression = shared." },
 
 { .key = "address", LISTEN(address), .type = SETTING_LIST,
   .flags = SETTING_REQUIRED, .example = "0.0.0.0:8282",
@@ -229,6 +236,24 @@ static const struct setting table[] = {
 { .key = "close_timeout", ROUTE(close_timeout_ms),
   NUMBER(DURATION, 1, DAY_MS, "5s"),
   .help = "The time a client has to answer a Close frame." },
+{ .key = "compression", ROUTE(compression), WORD(compressions, "off"),
+  .help = "Whether messages are compressed (permessage-deflate) for clients "
+  "that offer it.  shared compresses each message by itself and costs no "
+  "memory for a connection.  dedicated lets a message refer to those before "
+  "it, which makes small ones that resemble each other much smaller, and "
+  "keeps a compressor and a decompressor for each connection." },
+{ .key = "compression_window_bits", ROUTE(compression_window_bits),
+  NUMBER(UINT, 9, 15, "12"),
+  .help = "How far back a message may refer: 12 is 4 KiB (2 to the power of "
+  "12), 15 is 32 KiB.  With dedicated, the compressor of a connection takes "
+  "four times as much memory, and the decompressor once as much." },
+{ .key = "compression_memory_level", ROUTE(compression_memory_level),
+  NUMBER(UINT, 1, 9, "5"),
+  .help = "How much memory the compressor takes beside its window, and by "
+  "this how well and fast it works: 1 is 1 KiB, each step doubles it." },
+{ .key = "compression_min_size", ROUTE(compression_min_size),
+  NUMBER(SIZE, 0, GIB, "256"),
+  .help = "Messages of fewer bytes are sent as they are." },
 };
 
 static const char *const section_names[SETTING_SECTIONS] = {

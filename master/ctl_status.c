@@ -202,6 +202,23 @@ format_url(const char *scheme, const char *address, char *out, size_t size)
 		snprintf(out, size, "%s://%s/", scheme, address);
 }
 
+/* Only where it is used. */
+static void
+print_compression(json_t *root)
+{
+	json_t *total = json_object_get(root, "totals");
+	json_t *memory = json_object_get(total, "compression_memory");
+	json_t *shared = json_object_get(total,
+	    "compression_shared_by_limit");
+	char m[16], n[16];
+
+	if (json_integer_value(memory) == 0 && json_integer_value(shared) == 0)
+		return;
+	printf("\ncompression: %s bytes set aside, %s connections got shared "
+	    "for want of more\n", short_number(memory, 1024, m),
+	    short_number(shared, 1000, n));
+}
+
 static void
 print_listens(json_t *root)
 {
@@ -265,6 +282,7 @@ print_all(json_t *root)
 
 	print_head(root);
 	print_workers(root);
+	print_compression(root);
 	print_listens(root);
 	print_contexts(root);
 	print_table(json_object_get(root, "routes"), routes, N(routes));

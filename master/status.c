@@ -67,6 +67,7 @@ put_counters(json_t *o, const struct metrics *sum)
 	PUT(connections)
 	PUT(open)
 	METRICS_WORKER_COUNTERS(PUT)
+	PUT(compression_memory)
 }
 
 static json_t *

@@ -135,6 +135,8 @@ tally_add(struct metrics *sum, const struct metrics *cell, bool gauges)
 	if (gauges) {
 		sum->connections += metrics_get(&cell->connections);
 		sum->open += metrics_get(&cell->open);
+		sum->compression_memory +=
+		    metrics_get(&cell->compression_memory);
 	}
 	add_listens(sum, cell, gauges);
 	add_contexts(sum, cell);

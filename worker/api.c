@@ -186,7 +186,7 @@ wss_send(struct wss_conn *c, int text, const void *data, size_t len)
 	if (conn_queued(c) > high)
 		return refuse_message(c);
 	count_message_out(c, len);
-	conn_put_frame(c, text ? WS_TEXT : WS_BINARY, data, len);
+	conn_put_message(c, text ? WS_TEXT : WS_BINARY, data, len);
 	if (conn_queued(c) <= high)
 		return WSS_OK;
 	c->want_writable = true;

@@ -355,6 +355,8 @@ conn_free(struct wss_conn *c)
 	limits_count(&w->limits, &c->place, -1);
 	stream_done(&c->stream);
 	ws_done(&c->ws);
+	metrics_set(&w->metrics->compression_memory,
+	    w->deflate_pool.reserved);
 	snapshot_unref(c->snapshot);
 	conn_forget_client(c);
 	free(c->address);

@@ -132,6 +132,9 @@ void conn_mark_dirty(struct wss_conn *);
 /* One frame behind all that is queued. */
 void conn_put_frame(struct wss_conn *, enum ws_opcode, const void *data,
     size_t len);
+/* The same for a message, which may be sent compressed. */
+void conn_put_message(struct wss_conn *, enum ws_opcode, const void *data,
+    size_t len);
 /* Bytes that are no frame: the 101, or a refusal. */
 void conn_put_bytes(struct wss_conn *, const void *data, size_t len);
 /* Takes back what was put since the connection was accepted. */

@@ -93,6 +93,25 @@ conn_put_frame(struct wss_conn *c, enum ws_opcode opcode, const void *data,
 }
 
 void
+conn_put_message(struct wss_conn *c, enum ws_opcode opcode, const void *data,
+    size_t len)
+{
+	struct ws_deflate *deflate = c->ws.deflate;
+	uint8_t head[WS_SERVER_HEAD_MAX];
+	const uint8_t *small;
+	size_t n;
+
+	if (deflate == NULL ||
+	    len < c->route->config->compression_min_size ||
+	    !ws_deflate(deflate, data, len, &small, &n)) {
+		conn_put_frame(c, opcode, data, len);
+		return;
+	}
+	put(c, head, ws_frame_head(head, true, WS_RSV1, opcode, n), small, n);
+	ws_deflate_trim(&deflate->pool->deflated);
+}
+
+void
 conn_put_bytes(struct wss_conn *c, const void *data, size_t len)
 {
 	put(c, data, len, NULL, 0);

@@ -132,93 +132,25 @@ check_key(const struct http_request *req, struct http_refusal *refusal)
 	return 0;
 }
 
-/* token, at the front of *s; it is cut off. */
-static bool
-take_token(struct slice *s)
-{
-	size_t n = 0;
-
-	while (n < s->len && http_is_token((struct slice){ s->data + n, 1 }))
-		n++;
-	s->data += n;
-	s->len -= n;
-	return n > 0;
-}
-
-static void
-skip_space(struct slice *s)
-{
-	while (s->len > 0 && (s->data[0] == ' ' || s->data[0] == '\t')) {
-		s->data++;
-		s->len--;
-	}
-}
-
-static bool
-take_char(struct slice *s, char c)
-{
-	if (s->len == 0 || s->data[0] != c)
-		return false;
-	s->data++;
-	s->len--;
-	return true;
-}
-
-/* §9.1: a quoted-string whose value, unescaped, must be a token. */
-static bool
-take_quoted_token(struct slice *s)
-{
-	size_t n = 0;
-
-	while (!take_char(s, '"')) {
-		take_char(s, '\\');
-		if (s->len == 0 ||
-		    !http_is_token((struct slice){ s->data, 1 }))
-			return false;
-		s->data++;
-		s->len--;
-		n++;
-	}
-	return n > 0;
-}
-
-/* extension-token *( ";" extension-param ): §9.1. */
-static bool
-is_extension(struct slice s)
-{
-	if (!take_token(&s))
-		return false;
-	for (;;) {
-		skip_space(&s);
-		if (s.len == 0)
-			return true;
-		if (!take_char(&s, ';'))
-			return false;
-		skip_space(&s);
-		if (!take_token(&s))
-			return false;
-		skip_space(&s);
-		if (!take_char(&s, '='))
-			continue;
-		skip_space(&s);
-		if (take_char(&s, '"') ? !take_quoted_token(&s) :
-		    !take_token(&s))
-			return false;
-	}
-}
-
-/* None is accepted, but an offer that is broken fails the handshake (§9.1). */
+/*
+ * Of what the client offers, in its order, the first that the route takes.
+ * An offer that breaks the grammar fails the handshake (§9.1).
+ */
 static int
 check_extensions(const struct http_request *req,
+    const struct handshake_rules *rules, struct ws_deflate_params *chosen,
     struct http_refusal *refusal)
 {
 	struct list_walk walk = { .req = req,
 		.name = "Sec-WebSocket-Extensions" };
+	struct ws_deflate_params other;
 	struct slice element;
 	size_t n = 0;
 
+	*chosen = (struct ws_deflate_params){ .agreed = false };
 	for (; list_step(&walk, &element); n++)
-		if (!is_extension(element))
+		if (extension_judge(element, &rules->extensions,
+		    chosen->agreed ? &other : chosen) == EXTENSION_MALFORMED)
 			return http_refuse(refusal, 400,
 			    "malformed Sec-WebSocket-Extensions");
 	if (n == 0 && walk.field > 0)
@@ -339,18 +271,20 @@ handshake_check(const struct http_request *req,
     const struct handshake_rules *rules, struct handshake *handshake_out,
     struct http_refusal *refusal)
 {
+	struct ws_deflate_params deflate;
 	struct offers offers;
 
 	if (check_upgrade(req, refusal) != 0 ||
 	    check_version(req, refusal) != 0 ||
 	    check_key(req, refusal) != 0 ||
-	    check_extensions(req, refusal) != 0 ||
+	    check_extensions(req, rules, &deflate, refusal) != 0 ||
 	    read_offers(req, &offers, refusal) != 0 ||
 	    check_origin(req, rules, refusal) != 0)
 		return -1;
 	handshake_accept(*http_header(req, "Sec-WebSocket-Key", 0),
 	    handshake_out->accept);
 	handshake_out->subprotocol = choose_subprotocol(rules, &offers);
+	handshake_out->deflate = deflate;
 	return 0;
 }
 
@@ -366,6 +300,7 @@ handshake_response_put(struct buf *out, const struct handshake *handshake)
 	if (handshake->subprotocol != NULL)
 		buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n",
 		    handshake->subprotocol);
+	extension_response_put(out, &handshake->deflate);
 	buf_printf(out, "\r\n");
 }
 

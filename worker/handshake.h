@@ -7,6 +7,7 @@
 #ifndef WSSD_WORKER_HANDSHAKE_H
 #define WSSD_WORKER_HANDSHAKE_H
 
+#include "worker/extensions.h"
 #include "worker/http.h"
 
 #define HANDSHAKE_ACCEPT_LEN 28	/* base64 of a SHA-1 */
@@ -23,11 +24,14 @@ struct handshake_rules {
 	size_t n_origins;
 	const char *const *subprotocols; /* in the server's preference */
 	size_t n_subprotocols;
+	struct extension_rules extensions;
 };
 
 struct handshake {
 	char accept[HANDSHAKE_ACCEPT_LEN + 1];
 	const char *subprotocol;	/* one of the route's, or NULL */
+	struct ws_deflate_params deflate;	/* may still be made shared:
+					   ws_deflate_share() */
 };
 
 /*
@@ -40,7 +44,7 @@ struct handshake {
  * (an Origin that is not on the list; a missing Origin comes from no
  * browser and is let through).  A client that offers only subprotocols the
  * route does not have gets none (§4.2.2 /subprotocol/), the connection is
- * made.  All extensions are declined.
+ * made.  So it is with extensions: see extensions.h.
  */
 int handshake_check(const struct http_request *,
     const struct handshake_rules *, struct handshake *handshake_out,

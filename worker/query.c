@@ -38,6 +38,15 @@ put_number(struct buf *out, const char *key, uint64_t value)
 	buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
 }
 
+static const char *
+compression_name(const struct wss_conn *c)
+{
+	if (c->ws.deflate == NULL)
+		return "";
+	return ws_deflate_cost(&c->ws.deflate->params) == 0 ? "shared" :
+	    "dedicated";
+}
+
 static void
 put_connection(struct buf *out, const struct wss_conn *c)
 {
@@ -59,6 +68,7 @@ put_connection(struct buf *out, const struct wss_conn *c)
 	put_string(out, "subprotocol", c->subprotocol == NULL ? "" :
 	    c->subprotocol);
 	buf_printf(out, ",\"secure\":%s", c->secure ? "true" : "false");
+	put_string(out, "compression", compression_name(c));
 	put_string(out, "tls", stream_protocol(&c->stream));
 	put_string(out, "cipher", stream_cipher(&c->stream));
 	put_number(out, "age_ms", now - c->accepted_ms);

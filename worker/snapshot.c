@@ -102,6 +102,12 @@ build_route(struct wss_route *r, struct worker *worker,
 	r->rules.n_origins = c->origins.n;
 	r->rules.subprotocols = (const char *const *)c->subprotocols.items;
 	r->rules.n_subprotocols = c->subprotocols.n;
+	r->rules.extensions = (struct extension_rules){
+		.deflate = c->compression != CONFIG_COMPRESSION_OFF,
+		.takeover = c->compression == CONFIG_COMPRESSION_DEDICATED,
+		.window_bits = (uint8_t)c->compression_window_bits,
+		.memory_level = (uint8_t)c->compression_memory_level,
+	};
 }
 
 static int

@@ -47,10 +47,33 @@ become_open(struct wss_conn *c)
 		close_now(c);
 }
 
+/*
+ * Contexts of its own cost memory for as long as it lives, so there is a
+ * limit to them; those above it are served, with the shared ones.
+ */
+static void
+start_deflate(struct wss_conn *c, struct ws_deflate_params *params)
+{
+	struct worker *w = c->worker;
+	uint64_t cost = ws_deflate_cost(params);
+	uint64_t max =
+	    c->snapshot->config->daemon.max_compression_memory_per_worker;
+
+	if (!params->agreed)
+		return;
+	if (cost > 0 && w->deflate_pool.reserved + cost > max) {
+		metrics_add(&w->metrics->compression_shared_by_limit, 1);
+		ws_deflate_share(params);
+	}
+	c->ws.deflate = ws_deflate_new(&w->deflate_pool, params);
+	metrics_set(&w->metrics->compression_memory,
+	    w->deflate_pool.reserved);
+}
+
 /* The 101 goes first, so that what the handler sends stands behind it. */
 static void
 ask_handler(struct wss_conn *c, const struct http_request *request,
-    const struct handshake *hs)
+    struct handshake *hs)
 {
 	struct http_refusal refusal;
 	struct buf answer = BUF_INIT;
@@ -58,6 +81,7 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 
 	c->subprotocol = hs->subprotocol;
 	c->in_open = true;
+	start_deflate(c, &hs->deflate);
 	handshake_response_put(&answer, hs);
 	conn_put_bytes(c, answer.data, answer.len);
 	buf_done(&answer);

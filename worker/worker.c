@@ -162,6 +162,7 @@ worker_done(struct worker *w)
 	event_base_free(w->base);
 	tls_bio_method_free(w->bio_method);
 	buf_done(&w->gather);
+	ws_deflate_pool_done(&w->deflate_pool);
 	free(w->by_id);
 	free(w->plain);
 	free(w->chan_room);

@@ -21,6 +21,7 @@
 #include "worker/snapshot.h"
 #include "worker/transport.h"
 #include "worker/wheel.h"
+#include "worker/ws_deflate.h"
 
 /* Plaintext of one SSL_read: as much as two records. */
 #define WORKER_PLAIN_BYTES (32u << 10)
@@ -64,6 +65,7 @@ struct worker {
 					   output goes to gather */
 	struct buf gather;
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
+	struct ws_deflate_pool deflate_pool;
 	uint64_t last_id;
 	uint64_t now_ms;		/* monotonic; as of this callback */
 

@@ -99,21 +99,43 @@ check_control(struct ws *ws, struct reading *r)
 	return true;
 }
 
+/* Is the data frame part of a compressed message? */
+static bool
+is_compressed(const struct ws *ws, const struct ws_frame *f)
+{
+	return f->opcode == WS_CONTINUATION ? ws->compressed : f->rsv == WS_RSV1;
+}
+
+/*
+ * What a compressed frame may take up: as much as any compressor makes of a
+ * whole message that it cannot compress, and some.
+ */
+static uint64_t
+compressed_max(const struct ws_limits *limits)
+{
+	return limits->max_message + limits->max_message / 8 + 256;
+}
+
 static bool
 check_limits(struct ws *ws, const struct ws_limits *limits,
     struct reading *r)
 {
 	uint64_t length = r->frame.length, have = ws->message.len;
+	uint64_t max = limits->max_message;
 
+	if (is_compressed(ws, &r->frame)) {
+		have = 0;
+		max = compressed_max(limits);
+	}
 	if (limits->max_frame != 0 && length > limits->max_frame)
 		return fail(ws, r->event, WS_CLOSE_TOO_BIG,
 		    "frame too big (%" PRIu64 " > %" PRIu64 ")", length,
 		    limits->max_frame);
 	/* Both below 2^63, so the sum cannot wrap round. */
-	if (have + length > limits->max_message)
+	if (have + length > max)
 		return fail(ws, r->event, WS_CLOSE_TOO_BIG,
 		    "message too big (%" PRIu64 " > %" PRIu64 ")",
-		    have + length, limits->max_message);
+		    have + length, max);
 	if (limits->max_fragments != 0 &&
 	    ws->fragments >= limits->max_fragments)
 		return fail(ws, r->event, WS_CLOSE_POLICY,
@@ -122,15 +144,28 @@ check_limits(struct ws *ws, const struct ws_limits *limits,
 	return true;
 }
 
+/*
+ * RSV1 stands on the first frame of a compressed message, and nowhere else
+ * (RFC 7692 §6.1); the others belong to no extension.
+ */
+static bool
+rsv_allowed(const struct ws *ws, const struct ws_frame *f)
+{
+	return f->rsv == 0 || (f->rsv == WS_RSV1 && ws->deflate != NULL &&
+	    (f->opcode == WS_TEXT || f->opcode == WS_BINARY));
+}
+
 /* What a header says against §5.1, §5.2, §5.4, §5.5 and the limits. */
 static bool
 check_frame(struct ws *ws, const struct ws_limits *limits, struct reading *r)
 {
 	const struct ws_frame *f = &r->frame;
 
-	if (f->rsv != 0)
+	if (!rsv_allowed(ws, f))
 		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
-		    "reserved bit set without an extension");
+		    ws->deflate == NULL ?
+		    "reserved bit set without an extension" :
+		    "reserved bit set where it has no meaning");
 	if (f->opcode > WS_PONG ||
 	    (f->opcode > WS_BINARY && f->opcode < WS_CLOSE))
 		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
@@ -200,21 +235,32 @@ read_control(struct ws *ws, struct reading *r)
 	event->len = (size_t)f->length;
 }
 
-/* Unmasks and checks what came since the last time; false: not UTF-8. */
-static bool
-advance(struct ws *ws, struct reading *r, uint8_t opcode)
+/* Unmasks what came since the last time: returns where, and how much. */
+static uint8_t *
+unmask_fresh(struct ws *ws, struct reading *r, size_t *len_out,
+    uint8_t *seen_out)
 {
 	uint64_t here = r->len - r->frame.head_len;
 	uint8_t *fresh = payload(r) + ws->payload_done;
-	uint8_t seen;
-	size_t len;
 
 	if (here > r->frame.length)
 		here = r->frame.length;
 	ASSERT(here >= ws->payload_done);
-	len = (size_t)(here - ws->payload_done);
-	seen = ws_frame_unmask(fresh, len, r->frame.mask, ws->payload_done);
+	*len_out = (size_t)(here - ws->payload_done);
+	*seen_out = ws_frame_unmask(fresh, *len_out, r->frame.mask,
+	    ws->payload_done);
 	ws->payload_done = here;
+	return fresh;
+}
+
+/* Unmasks and checks what came since the last time; false: not UTF-8. */
+static bool
+advance(struct ws *ws, struct reading *r, uint8_t opcode)
+{
+	uint8_t seen, *fresh;
+	size_t len;
+
+	fresh = unmask_fresh(ws, r, &len, &seen);
 	if (opcode != WS_TEXT)
 		return true;
 	/* Nothing but ASCII, and not in the middle of a character. */
@@ -225,40 +271,32 @@ advance(struct ws *ws, struct reading *r, uint8_t opcode)
 
 /* The last frame of a message is here: hand it out, be ready for another. */
 static void
-finish_message(struct ws *ws, struct reading *r, uint8_t opcode)
+finish_message(struct ws *ws, struct ws_event *event, uint8_t opcode,
+    const uint8_t *data, size_t len)
 {
-	struct ws_event *event = r->event;
-
 	event->type = WS_EVENT_MESSAGE;
 	event->opcode = (enum ws_opcode)opcode;
-	event->data = payload(r);
-	event->len = (size_t)r->frame.length;
+	event->data = data;
+	event->len = len;
 	if (ws->message.len > 0) {
-		buf_put(&ws->message, event->data, event->len);
+		buf_put(&ws->message, data, len);
 		event->data = ws->message.data;
 		event->len = ws->message.len;
 		ws->message_taken = true;
 	}
 	ws->opcode = 0;
+	ws->compressed = false;
 	ws->fragments = 0;
 	ws->utf8_state = UTF8_START;
 }
 
+/* A data frame is here whole; data is what it adds to the message. */
 static void
-read_data(struct ws *ws, struct reading *r)
+finish_frame(struct ws *ws, struct reading *r, uint8_t opcode,
+    const uint8_t *data, size_t len)
 {
 	const struct ws_frame *f = &r->frame;
-	uint8_t opcode = f->opcode == WS_CONTINUATION ? ws->opcode : f->opcode;
 
-	if (!advance(ws, r, opcode)) {
-		fail(ws, r->event, WS_CLOSE_INVALID_DATA,
-		    "text is not UTF-8");
-		return;
-	}
-	if (ws->payload_done < f->length) {
-		need(r->event, f->head_len + f->length);
-		return;
-	}
 	if (f->fin && ws->utf8_state != UTF8_START) {
 		fail(ws, r->event, WS_CLOSE_INVALID_DATA,
 		    "text ends inside a character");
@@ -267,15 +305,114 @@ read_data(struct ws *ws, struct reading *r)
 	ws->payload_done = 0;
 	r->event->consumed = f->head_len + (size_t)f->length;
 	if (f->fin) {
-		finish_message(ws, r, opcode);
+		finish_message(ws, r->event, opcode, data, len);
 		return;
 	}
 	/* Only what came is ever copied; what a header claims is not. */
-	buf_put(&ws->message, payload(r), (size_t)f->length);
+	buf_put(&ws->message, data, len);
 	ws->opcode = opcode;
+	ws->compressed = is_compressed(ws, f);
 	ws->fragments++;
 	r->event->type = WS_EVENT_FRAGMENT;
 }
+
+static void
+read_data(struct ws *ws, struct reading *r, uint8_t opcode)
+{
+	const struct ws_frame *f = &r->frame;
+
+	if (!advance(ws, r, opcode))
+		fail(ws, r->event, WS_CLOSE_INVALID_DATA,
+		    "text is not UTF-8");
+	else if (ws->payload_done < f->length)
+		need(r->event, f->head_len + f->length);
+	else
+		finish_frame(ws, r, opcode, payload(r), (size_t)f->length);
+}
+
+/* ---- compressed messages ---------------------------------------------- */
+
+static bool
+judge_inflated(struct ws *ws, const struct ws_limits *limits,
+    struct reading *r, enum ws_inflate_result result)
+{
+	switch (result) {
+	case WS_INFLATE_OK:
+		break;
+	case WS_INFLATE_TOO_BIG:
+		return fail(ws, r->event, WS_CLOSE_TOO_BIG,
+		    "message too big (more than %" PRIu64 " when inflated)",
+		    limits->max_message);
+	case WS_INFLATE_BROKEN:
+		return fail(ws, r->event, WS_CLOSE_INVALID_DATA,
+		    "compressed message is not DEFLATE data, or not whole");
+	}
+	return true;
+}
+
+/*
+ * Inflates into `out' what came since the last time, and to the end where
+ * that is reached.
+ */
+static bool
+advance_inflating(struct ws *ws, const struct ws_limits *limits,
+    struct reading *r, uint8_t opcode, struct buf *out)
+{
+	size_t max = (size_t)limits->max_message - ws->message.len, len;
+	enum ws_inflate_result result;
+	uint8_t seen, *fresh;
+
+	fresh = unmask_fresh(ws, r, &len, &seen);
+	result = ws_inflate(ws->deflate, fresh, len, max, out);
+	if (result == WS_INFLATE_OK && r->frame.fin &&
+	    ws->payload_done == r->frame.length)
+		result = ws_inflate_end(ws->deflate, max - out->len, out);
+	if (!judge_inflated(ws, limits, r, result))
+		return false;
+	if (opcode == WS_TEXT &&
+	    !utf8_check(&ws->utf8_state, out->data, out->len))
+		return fail(ws, r->event, WS_CLOSE_INVALID_DATA,
+		    "text is not UTF-8");
+	return true;
+}
+
+/*
+ * As read_data(), but what comes out lies in memory that all connections
+ * share, and only what is unfinished at the end of the call is copied.
+ */
+static void
+read_compressed(struct ws *ws, const struct ws_limits *limits,
+    struct reading *r, uint8_t opcode)
+{
+	struct buf *out = &ws->deflate->pool->inflated;
+	const struct ws_frame *f = &r->frame;
+
+	buf_clear(out);
+	if (!advance_inflating(ws, limits, r, opcode, out))
+		return;
+	if (ws->payload_done < f->length) {
+		buf_put(&ws->message, out->data, out->len);
+		need(r->event, f->head_len + f->length);
+		return;
+	}
+	finish_frame(ws, r, opcode, out->data, out->len);
+	ws->message_taken = r->event->type == WS_EVENT_MESSAGE;
+}
+
+static void
+read_message(struct ws *ws, const struct ws_limits *limits,
+    struct reading *r)
+{
+	const struct ws_frame *f = &r->frame;
+	uint8_t opcode = f->opcode == WS_CONTINUATION ? ws->opcode : f->opcode;
+
+	if (is_compressed(ws, f))
+		read_compressed(ws, limits, r, opcode);
+	else
+		read_data(ws, r, opcode);
+}
+
+/* ---- the interface ---------------------------------------------------- */
 
 void
 ws_init(struct ws *ws)
@@ -287,6 +424,8 @@ void
 ws_done(struct ws *ws)
 {
 	buf_done(&ws->message);
+	ws_deflate_free(ws->deflate);
+	ws->deflate = NULL;
 }
 
 void
@@ -295,6 +434,8 @@ ws_release(struct ws *ws)
 	if (!ws->message_taken)
 		return;
 	buf_done(&ws->message);
+	if (ws->deflate != NULL)
+		ws_deflate_trim(&ws->deflate->pool->inflated);
 	ws->message_taken = false;
 }
 
@@ -324,41 +465,11 @@ ws_read(struct ws *ws, const struct ws_limits *limits, uint8_t *data,
 	if (is_control(r.frame.opcode))
 		read_control(ws, &r);
 	else
-		read_data(ws, &r);
+		read_message(ws, limits, &r);
 }
 
 bool
 ws_in_message(const struct ws *ws)
 {
 	return ws->opcode != 0 || ws->payload_done > 0;
-}
-
-bool
-ws_close_code_valid(unsigned code)
-{
-	/* 1004 is reserved; 1005, 1006 and 1015 are never sent: §7.4.1. */
-	return (code >= 1000 && code <= 1003) ||
-	    (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
-size_t
-ws_close_frame(uint8_t out[2 + WS_CONTROL_MAX], unsigned code,
-    const char *reason, size_t reason_len)
-{
-	size_t max = WS_CONTROL_MAX - 2, len = reason_len, head;
-	const uint8_t *bytes = (const uint8_t *)reason;
-
-	if (!ws_close_code_valid(code))
-		return ws_frame_head(out, true, 0, WS_CLOSE, 0);
-	if (len > max)
-		for (len = max; len > 0 && (bytes[len] & 0xc0) == 0x80;)
-			len--;
-	if (len > 0 && !utf8_valid(bytes, len))
-		len = 0;
-	head = ws_frame_head(out, true, 0, WS_CLOSE, 2 + len);
-	out[head] = (uint8_t)(code >> 8);
-	out[head + 1] = (uint8_t)code;
-	if (len > 0)
-		memcpy(out + head + 2, bytes, len);
-	return head + 2 + len;
 }

@@ -4,7 +4,8 @@
  * bytes in, events out.  Decodes in place in the caller's memory.  Pure:
  * no socket, no log, no clock.  It allocates only to assemble a fragmented
  * message, as its fragments arrive (a header that announces much costs
- * nothing), and never more than twice limits->max_message.
+ * nothing), and to inflate a compressed one, and never more than twice
+ * limits->max_message.
  *
  * The caller keeps the bytes that were not consumed and gives them again,
  * beginning with the same byte and with more behind them.  The memory may
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "worker/ws_deflate.h"
 #include "worker/ws_frame.h"
 
 /* Close codes of §7.4.1 and the IANA registry that wssd sends or reports. */
@@ -38,7 +40,8 @@ enum ws_close_code {
 };
 
 struct ws_limits {
-	uint64_t max_message;	/* bytes of a message, all fragments: 1009 */
+	uint64_t max_message;	/* bytes of a message, all fragments, when
+				   inflated: 1009 */
 	uint64_t max_frame;	/* bytes of a data frame's payload: 1009;
 				   0 = no limit of its own */
 	uint32_t max_fragments;	/* frames of a message, empty ones too:
@@ -47,21 +50,27 @@ struct ws_limits {
 
 /* Fields are ws's own; embedded in the connection, so kept small. */
 struct ws {
-	struct buf message;	/* fragments so far, without headers */
+	struct ws_deflate *deflate;	/* permessage-deflate was agreed on;
+				   else NULL.  Becomes ws's */
+	struct buf message;	/* fragments so far, without headers; of a
+				   compressed message what was inflated */
 	uint64_t payload_done;	/* of the frame at the front: unmasked and
 				   checked so far */
 	uint32_t fragments;	/* frames of the message under way */
 	uint32_t utf8_state;
 	uint8_t opcode;		/* WS_TEXT or WS_BINARY while a fragmented
 				   message is under way, else 0 */
-	bool message_taken;	/* `message` was handed out: empty it */
+	bool compressed;	/* that message */
+	bool message_taken;	/* a message was handed out that lies in
+				   memory of ours: empty it */
 	bool closed;		/* a Close came, or an error: deaf from now */
 };
 
 enum ws_event_type {
 	WS_EVENT_NEED,		/* not enough bytes; `need` says how many */
 	WS_EVENT_MESSAGE,	/* opcode, data, len; a text is valid UTF-8.
-				   In place, unless it came in fragments */
+				   In place, unless it came in fragments or
+				   compressed */
 	WS_EVENT_FRAGMENT,	/* a non-final frame was taken in; go on */
 	WS_EVENT_PING,		/* data, len: answer with a Pong (§5.5.2) */
 	WS_EVENT_PONG,
@@ -98,7 +107,8 @@ void ws_done(struct ws *);
  * Errors are found as early as the bytes allow: a header as soon as it is
  * there, a length before its payload is awaited, a wrong byte of UTF-8 in a
  * data frame of which the rest is still missing.  (Control frames, at most
- * 125 bytes, are judged whole.)
+ * 125 bytes, are judged whole.)  A compressed message is inflated as it
+ * comes, and judged by what comes out.
  *
  * A message that came in fragments lies in memory of ws, which the next
  * ws_read() gives back.  len may be 0 (and data NULL), so calling it until

@@ -19,6 +19,8 @@ enum ws_opcode {
 	WS_PONG = 0xa
 };
 
+#define WS_RSV1 4		/* permessage-deflate's: RFC 7692 §6 */
+
 #define WS_FRAME_HEAD_MAX 14	/* what a client sends, with its mask */
 #define WS_SERVER_HEAD_MAX 10	/* what a server sends: never masked */
 #define WS_CONTROL_MAX 125	/* §5.5 */

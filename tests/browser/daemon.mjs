@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One wssd that answers every message with "ok": started from a config of
+// One wssd that answers every message with "ok" (and echoes compressed ones
+// under /shared and /dedicated): started from a config of
 // its own, asked for its port, stopped, and its log read afterwards.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, writeFileSync }
@@ -30,6 +31,15 @@ local_pk = ${certs}/key.pem
 [route /]
 handler = reply
 text = ok
+[route /echo]
+handler = echo
+[route /shared]
+handler = echo
+compression = shared
+[route /dedicated]
+handler = echo
+compression = dedicated
+compression_min_size = 0
 `;
 }
 

@@ -144,6 +144,31 @@ async function testWrongName(t) {
 	await t.daemon.ended();
 }
 
+// What Chromium compresses comes back, and it reads what wssd compresses.
+async function testCompression(t) {
+	const port = await t.daemon.start();
+	const messages = ['', 'tom', 'grüße '.repeat(200), 'x'.repeat(60000),
+		...Array.from({ length: 50 }, (_, i) => `{"number":${i}}`)];
+
+	await withBrowser(t.chromium, t.home, async (page) => {
+		await page.goto(t.pageUrl);
+		for (const path of ['shared', 'dedicated']) {
+			assert.ok(await page.evaluate(connect,
+			    `wss://localhost:${port}/${path}`));
+			assert.match(await page.evaluate(
+			    () => globalThis.testSocket.extensions),
+			/^permessage-deflate; .*server_max_window_bits=12/);
+			assert.deepEqual(await page.evaluate(converse,
+			    messages), messages);
+			await page.evaluate(
+			    () => globalThis.testSocket.close(1000));
+			assert.equal((await end(page)).code, 1000);
+		}
+	});
+	assert.equal(t.daemon.wssctl('stop').status, 0);
+	await t.daemon.ended();
+}
+
 // "tom" gets "ok"; then the daemon is stopped with the given command.
 async function talkAndStop(t, command) {
 	const port = await t.daemon.start();
@@ -172,6 +197,7 @@ async function talkAndStop(t, command) {
 const TESTS = [
 	['without the CA', testUntrusted],
 	['another name', testWrongName],
+	['compression', testCompression],
 	['stop', (t) => talkAndStop(t, ['stop'])],
 	['stop --graceful', (t) => talkAndStop(t, ['stop', '--graceful'])],
 ];

@@ -307,7 +307,8 @@ class Client:
         assert answer.headers["connection"].lower() == "upgrade"
         assert answer.headers["sec-websocket-accept"] == \
             accept_of(fields.get("key", KEY))
-        assert "sec-websocket-extensions" not in answer.headers
+        assert "sec-websocket-extensions" not in answer.headers or any(
+            "extensions" in str(e).lower() for e in fields.get("extra", ()))
         return answer
 
     # ---- WebSocket ----------------------------------------------------------
@@ -329,11 +330,11 @@ class Client:
                 assert not self.data, f"half a frame, then {self.end}"
                 return None
 
-    def expect(self, opcode, payload=None):
+    def expect(self, opcode, payload=None, rsv=0):
         """The next frame is this one."""
         got = self.read_frame()
         assert got is not None, f"{self.end} instead of a frame"
-        assert (got.opcode, got.fin, got.rsv) == (opcode, True, 0), got
+        assert (got.opcode, got.fin, got.rsv) == (opcode, True, rsv), got
         if isinstance(payload, str):
             payload = payload.encode()
         if payload is not None:

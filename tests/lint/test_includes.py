@@ -10,19 +10,19 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]', re.MULTILINE)
 TLS = ("openssl/", "event2/bufferevent_ssl.h")
 HTTP = ("llhttp",)
 EVENT = ("event.h", "event2/", "evhttp.h", "evutil.h")
-OTHERS = ("jansson.h", "ini_config", "hiredis/")
+OTHERS = ("jansson.h", "ini_config", "hiredis/", "zlib.h")
 
 # (which files, what they may not include)
 FORBIDDEN = [
-    (("common/",), ("master/", "worker/", "tests/", "jansson.h") + TLS + HTTP
-     + EVENT),
-    (("master/",), ("worker/", "tests/", "wssd/") + TLS + HTTP),
+    (("common/",), ("master/", "worker/", "tests/", "jansson.h", "zlib.h")
+     + TLS + HTTP + EVENT),
+    (("master/",), ("worker/", "tests/", "wssd/", "zlib.h") + TLS + HTTP),
     (("worker/",), ("master/", "tests/", "jansson.h")),
 ]
 
 # Bytes in, events out: no socket, no log, no loop, no file.
-PURE = ("utf8", "ws_frame", "ws", "http", "http_refusal", "handshake",
-        "proxyproto", "realip")
+PURE = ("utf8", "ws_frame", "ws", "ws_close", "ws_deflate", "http",
+        "http_refusal", "handshake", "extensions", "proxyproto", "realip")
 IMPURE = EVENT + ("sys/socket.h", "sys/epoll.h", "netinet/", "arpa/",
                   "netdb.h", "unistd.h", "fcntl.h", "poll.h", "time.h",
                   "syslog.h", "common/log.h", "common/sock.h",

@@ -32,7 +32,7 @@ static const char *const route_origins[] = { "https://example.org",
 	"https://*.example.net" };
 
 static const struct handshake_rules route = {
-	route_origins, 2, route_subprotocols, 2
+	route_origins, 2, route_subprotocols, 2, { false, false, 15, 8 }
 };
 
 static const struct row rows[] = {
@@ -128,7 +128,7 @@ static const struct row rows[] = {
 	{ "subprotocols empty", ALL PROTO "\r\n", 400, NULL },
 	{ "subprotocols of commas", ALL PROTO ", ,\r\n", 400, NULL },
 
-	/* Sec-WebSocket-Extensions: declined, but read. */
+	/* Sec-WebSocket-Extensions: declined here, but read. */
 	{ "Chromium", ALL EXT "permessage-deflate; client_max_window_bits\r\n",
 	    0, NULL },
 	{ "several", ALL EXT "a, b ; c ;d=1;e = \"x\"\t, f;g=\"\\x\\y\"\r\n",
@@ -189,7 +189,7 @@ test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct handshake h = { "untouched", NULL };
+		struct handshake h = { .accept = "untouched" };
 		unsigned status = shake("GET", rows[i].fields, &route, &h);
 
 		print_message("%s\n", rows[i].name);
@@ -289,7 +289,8 @@ test_origins(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
 		const char *const origins[] = { "ftp://x", pairs[i].rule };
-		struct handshake_rules rules = { origins, 2, NULL, 0 };
+		struct handshake_rules rules = { .origins = origins,
+			.n_origins = 2 };
 		struct buf fields = BUF_INIT;
 
 		print_message("%s %s\n", pairs[i].rule, pairs[i].origin);
