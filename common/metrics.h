@@ -46,14 +46,16 @@
 	X(messages_in)                                                       \
 	X(messages_out)                                                      \
 	X(bytes_in)		/* payload of messages */                    \
-	X(bytes_out)
+	X(bytes_out)                                                         \
+	X(sandbox_refused)	/* system calls */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \
 	X(open)			/* of these: WebSockets */                   \
 	X(loop_lag_us)		/* longest turn in the last second */        \
 	X(generation)		/* of the config in use */                   \
-	X(draining)
+	X(draining)                                                          \
+	X(confined_by)		/* enum sandbox_layer, a set */
 
 #define METRICS_FIELD(name) uint64_t name;
 
