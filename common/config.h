@@ -46,6 +46,7 @@ struct config_daemon {
 	char *log;			/* "stderr", "syslog" or a path */
 	enum config_log log_kind;	/* which of them */
 	uint64_t log_level;		/* enum log_level */
+	bool sandbox;			/* workers: seccomp and Landlock */
 	uint64_t stop_timeout_ms;
 	uint64_t drain_window_ms;
 	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */

@@ -48,7 +48,8 @@
 	X(messages_out)                                                      \
 	X(bytes_in)		/* payload of messages */                    \
 	X(bytes_out)                                                         \
-	X(compression_shared_by_limit)	/* not dedicated, for want of memory */
+	X(compression_shared_by_limit)	/* not dedicated, for want of memory */ \
+	X(sandbox_refused)	/* system calls */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \
@@ -56,7 +57,8 @@
 	X(compression_memory)	/* bytes set aside for dedicated contexts */ \
 	X(loop_lag_us)		/* longest turn in the last second */        \
 	X(generation)		/* of the config in use */                   \
-	X(draining)
+	X(draining)                                                          \
+	X(confined_by)		/* enum sandbox_layer, a set */
 
 #define METRICS_FIELD(name) uint64_t name;
 

@@ -56,6 +56,11 @@ static const struct setting table[] = {
 { .key = "group", DAEMON(group), .type = SETTING_STRING,
   .reload = SETTING_RESTART, .initial = "wssd",
   .help = "The group the workers run as when wssd is started by root." },
+{ .key = "sandbox", DAEMON(sandbox), .type = SETTING_BOOL,
+  .reload = SETTING_ROLL, .initial = "on",
+  .help = "Whether the kernel refuses the workers what they have no use for: "
+  "files, other programs and processes, connections to elsewhere, and most "
+  "system calls.  A module that needs such things needs off." },
 { .key = "run_dir", DAEMON(run_dir), .type = SETTING_STRING,
   .reload = SETTING_RESTART, .initial = "auto",
   .help = "The folder of the control socket and the pid file.  auto means "

@@ -179,8 +179,9 @@ describe_end(struct proc *p, const siginfo_t *info)
 		    p->name, info->si_status, route);
 	else
 		snprintf(text, sizeof(text), "%s died of signal %d (%s)%s",
-		    p->name, info->si_status, strsignal(info->si_status),
-		    route);
+		    p->name, info->si_status, info->si_status == SIGSYS ?
+		    "a system call that only an intruder makes" :
+		    strsignal(info->si_status), route);
 	log_error("%s", text);
 	proc_set_text(p, text);
 }

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/privdrop.h"
+#include "common/sandbox.h"
 #include "common/settings.h"
 #include "master/master.h"
 #include "master/trial.h"
@@ -297,6 +298,10 @@ must_roll(const struct job *job)
 		    !settings_equal(&rows[i], &m->edition->config->daemon,
 		    &job->edition->config->daemon))
 			return true;
+	/* A filter cannot be widened in a living worker. */
+	if (sandbox_needs(job->edition->config) &
+	    ~sandbox_needs(m->edition->config))
+		return true;
 	return !any || !files_same_code(&m->edition->files,
 	    &job->edition->files);
 }

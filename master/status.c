@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/sandbox.h"
 #include "master/control.h"
 #include "master/master.h"
 #include "master/tally.h"
@@ -71,6 +72,20 @@ put_counters(json_t *o, const struct metrics *sum)
 }
 
 static json_t *
+layers_json(uint64_t layers)
+{
+	json_t *names = json_array();
+
+	if (layers & SANDBOX_EMPTY_ROOT)
+		json_array_append_new(names, json_string("empty root"));
+	if (layers & SANDBOX_SECCOMP)
+		json_array_append_new(names, json_string("seccomp"));
+	if (layers & SANDBOX_LANDLOCK)
+		json_array_append_new(names, json_string("landlock"));
+	return names;
+}
+
+static json_t *
 worker_row(const char *state, unsigned slot, const struct proc *p,
     const struct metrics *sum)
 {
@@ -85,6 +100,8 @@ worker_row(const char *state, unsigned slot, const struct proc *p,
 		    integer(metrics_get(&p->cell->loop_lag_us)));
 		json_object_set_new(o, "generation", integer(
 		    p->in_use == NULL ? 0 : p->in_use->generation));
+		json_object_set_new(o, "confined_by",
+		    layers_json(metrics_get(&p->cell->confined_by)));
 		json_object_set_new(o, "libraries",
 		    control_string(p->libraries));
 	} else {

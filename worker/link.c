@@ -6,12 +6,10 @@
  */
 #include "worker/link.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,9 +18,9 @@
 #include "common/alloc.h"
 #include "common/chan.h"
 #include "common/log.h"
-#include "common/privdrop.h"
 #include "common/proto.h"
 #include "worker/accept.h"
+#include "worker/confine.h"
 #include "worker/conn.h"
 #include "worker/query.h"
 #include "worker/worker.h"
@@ -128,28 +126,6 @@ read_config(int fd, struct err *err)
 	}
 	config_errors_done(&errors);
 	return config;
-}
-
-/*
- * Before the first snapshot is built: everything that needs the file system
- * is done, then it is given up.
- */
-static int
-confine(struct worker *w, const struct config *config, struct err *err)
-{
-	struct privdrop_ids ids;
-
-	if (modules_load(&w->modules, config, &w->files, err) == -1)
-		return -1;
-	if (w->confined)
-		return 0;
-	if (privdrop_lookup(config->daemon.user, config->daemon.group, &ids,
-	    err) == -1 || privdrop(&ids, err) == -1)
-		fatal("cannot give up privileges: %s", err->text);
-	/* The kernel forgot it with the change of user; see main.c. */
-	prctl(PR_SET_PDEATHSIG, SIGUSR2);
-	w->confined = true;
-	return 0;
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "common/alloc.h"
 #include "common/log.h"
 #include "worker/accept.h"
+#include "worker/confine.h"
 #include "worker/conn.h"
 #include "worker/link.h"
 #include "worker/pool.h"
@@ -82,6 +83,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	wheel_advance(&w->wheel, w->now_ms, on_due, w);
 	accept_tick(w);
 	ratelog_tick(&w->ratelog, w->now_ms);
+	confine_tick(w);
 	if (w->ticks % TRIM_TICKS == 0)
 		pool_trim();
 	if (w->drain.on)

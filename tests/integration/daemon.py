@@ -14,6 +14,7 @@ from wait import until
 # What no log may contain, whatever a client did.
 ALARMS = re.compile(
     r"fatal|ASSERT|runtime error:|AddressSanitizer|LeakSanitizer")
+REFUSAL = re.compile(r"the sandbox refused|confined less than")
 DEATH = re.compile(r"died of|was killed|exited with")
 READY = re.compile(r"wssd \S+ runs, ")
 MARK = "WSSD_TEST_MARK"
@@ -51,6 +52,7 @@ class Daemon:
 
     env adds to the environment; preexec runs in the child before exec.
     deaths_expected: workers may die, the log is not blamed for it.
+    refusals_expected: so may the sandbox refuse what they try.
     """
 
     def __init__(self, folder, leaf=None, sections=None, env=None,
@@ -60,6 +62,7 @@ class Daemon:
         self.path = self.folder / "wssd.ini"
         self.stderr = self.folder / "stderr"
         self.deaths_expected = False
+        self.refusals_expected = False
         self.process = None
         self.exit_code = None
         self.mark = uuid.uuid4().hex
@@ -201,6 +204,8 @@ class Daemon:
         assert not alarm, f"{alarm.group(0)!r} in the log:\n{log}"
         if not self.deaths_expected:
             assert not DEATH.search(log), f"a worker has died:\n{log}"
+        if not self.refusals_expected:
+            assert not REFUSAL.search(log), f"the sandbox is in the way:\n{log}"
         if self.process is not None and self.exit_code is None:
             assert self.alive(), f"wssd has ended:\n{log}"
 
