@@ -52,6 +52,7 @@
 	X(connections)		/* all, from accept to the end */            \
 	X(open)			/* of these: WebSockets */                   \
 	X(loop_lag_us)		/* longest turn in the last second */        \
+	X(io_uring)		/* 1: one call for many connections */       \
 	X(generation)		/* of the config in use */                   \
 	X(draining)
 

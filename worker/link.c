@@ -25,6 +25,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/query.h"
+#include "worker/uring.h"
 #include "worker/worker.h"
 
 /* ---- starting --------------------------------------------------------- */
@@ -131,6 +132,26 @@ read_config(int fd, struct err *err)
 }
 
 /*
+ * While we still may: a sysctl can leave io_uring to the privileged, and a
+ * filter of system calls will know nothing of io_uring_setup().
+ */
+static void
+use_uring(struct worker *w, const struct config *config)
+{
+	struct uring *uring;
+	struct err err;
+
+	if (config->daemon.io_uring == CONFIG_IO_URING_OFF)
+		return;
+	uring = uring_new(&err);
+	if (uring == NULL)
+		log_info("no io_uring, a system call for each connection "
+		    "then: %s", err.text);
+	transport_use(w->transport, uring);
+	metrics_set(&w->metrics->io_uring, uring != NULL);
+}
+
+/*
  * Before the first snapshot is built: everything that needs the file system
  * is done, then it is given up.
  */
@@ -143,6 +164,7 @@ confine(struct worker *w, const struct config *config, struct err *err)
 		return -1;
 	if (w->confined)
 		return 0;
+	use_uring(w, config);
 	if (privdrop_lookup(config->daemon.user, config->daemon.group, &ids,
 	    err) == -1 || privdrop(&ids, err) == -1)
 		fatal("cannot give up privileges: %s", err->text);
