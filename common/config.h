@@ -35,6 +35,7 @@ enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
 enum config_real_ip { CONFIG_REAL_IP_AUTO, CONFIG_REAL_IP_X_REAL_IP,
 	CONFIG_REAL_IP_X_FORWARDED_FOR, CONFIG_REAL_IP_FORWARDED };
+enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
 /* [wssd] */
@@ -50,6 +51,7 @@ struct config_daemon {
 	uint64_t stop_timeout_ms;
 	uint64_t drain_window_ms;
 	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */
+	uint64_t io_uring;		/* enum config_io_uring */
 	uint64_t max_connections;	/* over all workers; 0 = no limit */
 	uint64_t max_connections_per_worker;
 	uint64_t max_connections_per_address;	/* over all workers */

@@ -56,6 +56,7 @@
 	X(open)			/* of these: WebSockets */                   \
 	X(compression_memory)	/* bytes set aside for dedicated contexts */ \
 	X(loop_lag_us)		/* longest turn in the last second */        \
+	X(io_uring)		/* 1: one call for many connections */       \
 	X(generation)		/* of the config in use */                   \
 	X(draining)                                                          \
 	X(confined_by)		/* enum sandbox_layer, a set */

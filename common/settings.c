@@ -20,6 +20,8 @@ static const char *const real_ip_headers[] = {	/* enum config_real_ip */
 	"auto", "x-real-ip", "x-forwarded-for", "forwarded", NULL };
 static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
+static const char *const io_urings[] = {	/* enum config_io_uring */
+	"auto", "off", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
 	"close", "drop-new", "pause", NULL };
 static const char *const compressions[] = {	/* enum config_compression */
@@ -82,6 +84,11 @@ static const struct setting table[] = {
   NUMBER(DURATION, 0, DAY_MS, "10s"),
   .help = "A worker that does not answer for so long is killed and "
   "replaced.  0 is never." },
+{ .key = "io_uring", DAEMON(io_uring), WORD(io_urings, "auto"),
+  .reload = SETTING_ROLL,
+  .help = "auto receives and sends for many connections with one system "
+  "call, where the kernel lets it.  off makes a call for each.  "
+  "`wssctl status --json' says which way a worker goes." },
 { .key = "max_connections", DAEMON(max_connections),
   NUMBER(UINT, 0, GIB, "0"),
   .help = "The most connections of all workers together.  0 is no limit." },

@@ -98,6 +98,8 @@ worker_row(const char *state, unsigned slot, const struct proc *p,
 		json_object_set_new(o, "rss_bytes", rss_bytes(p->child.pid));
 		json_object_set_new(o, "loop_lag_us",
 		    integer(metrics_get(&p->cell->loop_lag_us)));
+		json_object_set_new(o, "io_uring", json_boolean(
+		    metrics_get(&p->cell->io_uring) != 0));
 		json_object_set_new(o, "generation", integer(
 		    p->in_use == NULL ? 0 : p->in_use->generation));
 		json_object_set_new(o, "confined_by",

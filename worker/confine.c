@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "common/sandbox.h"
+#include "worker/uring.h"
 #include "worker/worker.h"
 
 /* What libraries would look for later, when there are no files. */
@@ -22,6 +23,27 @@ load_what_libraries_need(void)
 	tzset();
 	/* openssl.cnf, and the providers it names. */
 	OPENSSL_init_ssl(0, NULL);
+}
+
+/*
+ * While we still may: a sysctl can leave io_uring to the privileged, and the
+ * sandbox knows nothing of io_uring_setup().
+ */
+static bool
+use_uring(struct worker *w, const struct config *config)
+{
+	struct uring *uring;
+	struct err err;
+
+	if (config->daemon.io_uring == CONFIG_IO_URING_OFF)
+		return false;
+	uring = uring_new(&err);
+	if (uring == NULL)
+		log_info("no io_uring, a system call for each connection "
+		    "then: %s", err.text);
+	transport_use(w->transport, uring);
+	metrics_set(&w->metrics->io_uring, uring != NULL);
+	return uring != NULL;
 }
 
 static void
@@ -55,6 +77,8 @@ confine(struct worker *w, const struct config *config, struct err *err)
 	if (w->confined)
 		return 0;
 	load_what_libraries_need();
+	if (use_uring(w, config))
+		sandbox.features |= SANDBOX_IO_URING;
 	give_up_user(&config->daemon, &ids, err);
 	layers = ids.superuser ? SANDBOX_EMPTY_ROOT : 0;
 	if (config->daemon.sandbox)

@@ -275,8 +275,12 @@ end_input(struct wss_conn *c)
 	if (c->stream.broken && c->state == CONN_OPEN)
 		conn_abort(c, "TLS: cannot write");
 	conn_update_reading(c);
-	/* Marks, goodbyes and pauses are seen to at the end of the turn. */
-	if (c->paused_by_output || c->state == CONN_LINGER)
+	/* A goodbye goes now, while its frame is the last piece of the arena:
+	   one send, where the end of the turn would need two. */
+	if (c->state == CONN_LINGER)
+		conn_flush(c);
+	/* Marks and pauses are seen to at the end of the turn. */
+	else if (c->paused_by_output)
 		conn_mark_dirty(c);
 }
 

@@ -23,8 +23,12 @@
 #include "common/alloc.h"
 #include "common/assert.h"
 #include "common/buf.h"
+#include "worker/uring.h"
 
 #define SLOTS 64			/* sockets received for in one go */
+/* Not a power of two: the first lines of all slots, the only ones that a
+   small message touches, would fall into the same few lines of the cache. */
+#define SLOT_STEP (TRANSPORT_SLOT + 5 * 64)
 #define ARENA_BYTES (4u << 20)
 #define TURN_BUDGET 8			/* budgeted socks in a turn */
 
@@ -42,7 +46,8 @@ struct transport {
 	struct event *later;		/* for what the budget left over */
 	struct list ready;
 	struct list unsent;
-	uint8_t *slots;			/* SLOTS of TRANSPORT_SLOT bytes */
+	struct uring *uring;		/* owned; NULL: a call for each sock */
+	uint8_t *slots;			/* SLOTS of SLOT_STEP bytes */
 	uint8_t *arena;
 	size_t arena_used;
 	bool turn_requested;
@@ -80,19 +85,18 @@ sock_fail(struct sock *sock, int error)
 
 /* How much the kernel took; what a dead socket is given counts as taken. */
 static size_t
-send_some(struct sock *sock, const uint8_t *data, size_t len)
+taken(struct sock *sock, const struct uring_op *op)
 {
-	ssize_t n;
-
-	do
-		n = send(sock->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		return (size_t)n;
-	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+	switch (op->result) {
+	case -EAGAIN:
+	case -ENOBUFS:
+	case -EINTR:
 		return 0;
-	sock_fail(sock, errno);
-	return len;
+	}
+	if (op->result >= 0)
+		return (size_t)op->result;
+	sock_fail(sock, -op->result);
+	return op->len;
 }
 
 static void
@@ -126,11 +130,12 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct sock *sock = arg;
 	struct backlog *b = sock->backlog;
+	struct uring_op op = { fd, b->data.data + b->done,
+	    b->data.len - b->done, 0 };
 
-	(void)fd;
 	(void)what;
-	b->done += send_some(sock, b->data.data + b->done,
-	    b->data.len - b->done);
+	uring_send(NULL, &op, 1);
+	b->done += taken(sock, &op);
 	if (b->done == b->data.len || sock->error != 0)
 		backlog_end(sock);
 }
@@ -161,27 +166,56 @@ backlog_start(struct sock *sock, const uint8_t *data, size_t len)
 	sock->backlog = b;
 }
 
-static void
-send_piece(struct sock *sock)
+/* The sock's piece of the arena becomes an operation. */
+static struct uring_op
+take_piece(struct sock *sock)
 {
-	struct transport *t = sock->transport;
-	const uint8_t *piece = t->arena + sock->out_start;
-	size_t len = sock->out_len, n;
+	struct uring_op op = { sock->fd,
+	    sock->transport->arena + sock->out_start, sock->out_len, 0 };
 
 	sock->out_len = 0;
 	list_remove(&sock->unsent);
-	n = send_some(sock, piece, len);
-	if (n < len)
-		backlog_start(sock, piece + n, len - n);
+	return op;
+}
+
+static void
+piece_sent(struct sock *sock, const struct uring_op *op)
+{
+	size_t n = taken(sock, op);
+
+	if (n < op->len)
+		backlog_start(sock, (const uint8_t *)op->data + n,
+		    op->len - n);
 	else
 		tell_drained(sock);
 }
 
 static void
+send_piece(struct sock *sock)
+{
+	struct uring_op op = take_piece(sock);
+
+	uring_send(NULL, &op, 1);
+	piece_sent(sock, &op);
+}
+
+static void
 send_all(struct transport *t)
 {
-	while (!list_empty(&t->unsent))
-		send_piece(LIST_ITEM(t->unsent.next, struct sock, unsent));
+	struct sock *batch[URING_MAX];
+	struct uring_op ops[URING_MAX];
+	size_t n;
+
+	while (!list_empty(&t->unsent)) {
+		for (n = 0; n < URING_MAX && !list_empty(&t->unsent); n++) {
+			batch[n] = LIST_ITEM(t->unsent.next, struct sock,
+			    unsent);
+			ops[n] = take_piece(batch[n]);
+		}
+		uring_send(t->uring, ops, n);
+		for (size_t i = 0; i < n; i++)
+			piece_sent(batch[i], &ops[i]);
+	}
 	t->arena_used = 0;
 }
 
@@ -249,21 +283,18 @@ sock_shutdown(struct sock *sock)
 /* ---- receiving -------------------------------------------------------- */
 
 static void
-receive(struct sock *sock, uint8_t *slot)
+received(struct sock *sock, const struct uring_op *op)
 {
-	ssize_t n;
+	int n = op->result;
 
-	sock->in = slot;
+	sock->in = op->data;
 	sock->in_len = 0;
-	do
-		n = recv(sock->fd, slot, TRANSPORT_SLOT, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		sock->in_len = (size_t)n;
 	else if (n == 0)
 		sock->eof = true;
-	else if (errno != EAGAIN && errno != EWOULDBLOCK)
-		sock_fail(sock, errno);
+	else if (n != -EAGAIN && n != -EINTR)
+		sock_fail(sock, -n);
 }
 
 size_t
@@ -312,13 +343,18 @@ static bool
 run_batch(struct transport *t, struct list *held_back, unsigned *budget)
 {
 	struct sock *batch[SLOTS];
+	struct uring_op ops[SLOTS];
 	size_t n = 0;
 
 	while (n < SLOTS &&
 	    (batch[n] = next_ready(t, held_back, budget)) != NULL) {
-		receive(batch[n], t->slots + n * TRANSPORT_SLOT);
+		ops[n] = (struct uring_op){ batch[n]->fd,
+		    t->slots + n * SLOT_STEP, TRANSPORT_SLOT, 0 };
 		n++;
 	}
+	uring_recv(t->uring, ops, n);
+	for (size_t i = 0; i < n; i++)
+		received(batch[i], &ops[i]);
 	for (size_t i = 0; i < n; i++) {
 		t->ops.input(batch[i]);
 		batch[i]->in_len = 0;
@@ -455,9 +491,16 @@ transport_new(struct event_base *base, const struct transport_ops *ops)
 	list_init(&t->unsent);
 	t->turn = event_new(base, -1, 0, on_turn, t);
 	t->later = evtimer_new(base, on_later, t);
-	t->slots = shared_memory((size_t)SLOTS * TRANSPORT_SLOT);
+	t->slots = shared_memory((size_t)SLOTS * SLOT_STEP);
 	t->arena = shared_memory(ARENA_BYTES);
 	return t;
+}
+
+void
+transport_use(struct transport *t, struct uring *uring)
+{
+	uring_free(t->uring);
+	t->uring = uring;
 }
 
 void
@@ -467,7 +510,8 @@ transport_free(struct transport *t)
 		return;
 	event_free(t->turn);
 	event_free(t->later);
-	munmap(t->slots, (size_t)SLOTS * TRANSPORT_SLOT);
+	uring_free(t->uring);
+	munmap(t->slots, (size_t)SLOTS * SLOT_STEP);
 	munmap(t->arena, ARENA_BYTES);
 	free(t);
 }

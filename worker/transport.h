@@ -9,12 +9,13 @@
  *	2. calls input() for each, which consumes the slot: handlers run,
  *	   what they send gathers in one shared arena,
  *	3. calls turn_end() once,
- *	4. sends for all of them, one send() a socket.
+ *	4. sends for all of them.
  *
  * Nothing is in flight between turns, an idle socket holds no buffer, and
  * doing the same step for all sockets keeps the caches warm: this alone
  * takes a quarter off the cost of a message (measured).  Steps 1 and 4 are
- * the places where one io_uring_enter() for all may take over.
+ * one io_uring_enter() each where there is a ring (uring.h), and one recv()
+ * and one send() a socket where not.
  *
  * What a socket does not take stays with it as a backlog and goes out when
  * it is writable again.
@@ -39,6 +40,7 @@
 #define SOCK_BACKLOG_HIGH (64u << 10)
 
 struct backlog;
+struct uring;
 
 /* Embedded in its connection; the fields are transport's own. */
 struct sock {
@@ -77,6 +79,8 @@ struct transport_ops {
 struct transport *transport_new(struct event_base *,
     const struct transport_ops *);
 void transport_free(struct transport *);
+/* From now on by this ring, which it takes over; NULL: by recv and send. */
+void transport_use(struct transport *, struct uring *);
 /* A turn without input: something was written, closed or has to be freed. */
 void transport_request_turn(struct transport *);
 /* The same, after everybody else was looked at once more. */

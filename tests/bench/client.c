@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <pthread.h>
@@ -136,12 +137,18 @@ tls_connect(struct client *c, const struct client_target *t, struct err *err)
 	if (ssl == NULL)
 		return err_set_tls(err, "TLS");
 	SSL_set_app_data(ssl, c);
+	if (t->session != NULL)
+		SSL_set_session(ssl, t->session);
 	if (!SSL_set_fd(ssl, c->fd) ||
 	    !SSL_set_tlsext_host_name(ssl, "localhost") ||
 	    SSL_connect(ssl) != 1)
 		result = err_set_tls(err, "TLS handshake");
+	else if (t->session != NULL && !SSL_session_reused(ssl))
+		result = err_set(err, "TLS handshake: not resumed");
 	else if (c->secrets != 2)
 		result = err_set(err, "TLS handshake: no traffic secrets");
+	/* Else OpenSSL takes it for broken, and its session for spent. */
+	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN);
 	SSL_free(ssl);
 	if (result < 0)
 		return -1;
@@ -150,20 +157,25 @@ tls_connect(struct client *c, const struct client_target *t, struct err *err)
 	return 0;
 }
 
-static int
-send_plain(struct client *c, const void *data, size_t len, struct err *err)
+int
+client_send(struct client *c, const void *data, size_t len, struct err *err)
 {
-	uint8_t record[4096 + RECORD_OVERHEAD];
-	size_t n = record_seal(&c->seal, data, len, record);
+	uint8_t record[RECORD_PLAIN_MAX + RECORD_OVERHEAD];
+	size_t n, sealed;
 
-	if (send(c->fd, record, n, MSG_NOSIGNAL) != (ssize_t)n)
-		return err_set_errno(err, "send");
+	for (; len > 0; data = (const uint8_t *)data + n, len -= n) {
+		n = len < RECORD_PLAIN_MAX ? len : RECORD_PLAIN_MAX;
+		sealed = record_seal(&c->seal, data, n, record);
+		if (send(c->fd, record, sealed, MSG_NOSIGNAL) !=
+		    (ssize_t)sealed)
+			return err_set_errno(err, "send");
+	}
 	return 0;
 }
 
-/* Reads once; 0 at the end of the stream, 1 when something came. */
-static int
-receive(struct client *c, client_sink *sink, void *arg, struct err *err)
+int
+client_receive(struct client *c, client_sink *sink, void *arg,
+    struct err *err)
 {
 	uint8_t data[RECORD_MAX + 4096];
 	size_t len = client_unread(c, data);
@@ -207,10 +219,10 @@ upgrade(struct client *c, const struct client_target *t, struct err *err)
 	    ntohs(t->address.sin_port));
 	if (n < 0 || (size_t)n >= sizeof(request))
 		return err_set(err, "the path is too long");
-	if (send_plain(c, request, (size_t)n, err) < 0)
+	if (client_send(c, request, (size_t)n, err) < 0)
 		return -1;
 	do {
-		n = receive(c, on_head, &head, err);
+		n = client_receive(c, on_head, &head, err);
 		if (n == 0)
 			err_set(err, "end of file");
 		if (n <= 0)
@@ -225,6 +237,53 @@ upgrade(struct client *c, const struct client_target *t, struct err *err)
 	if (end + 4 != head.text + head.len)
 		return err_set(err, "upgrade: data before the first message");
 	return 0;
+}
+
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	SSL_SESSION **out = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if (out == NULL || *out != NULL)
+		return 0;
+	*out = session;
+	return 1;
+}
+
+/* In TLS 1.3 the ticket comes behind the handshake, with the first read. */
+SSL_SESSION *
+client_session(const struct client_target *t, struct err *err)
+{
+	SSL_SESSION *session = NULL;
+	struct client c = { .fd = -1 };
+	SSL *ssl = SSL_new(t->ctx);
+	char byte;
+
+	if (ssl == NULL || tcp_connect(&c, t, 0, err) < 0)
+		goto out;
+	SSL_CTX_set_app_data(t->ctx, &session);
+	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT |
+	    SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(t->ctx, on_session);
+	SSL_set_app_data(ssl, &c);
+	if (!SSL_set_fd(ssl, c.fd) || SSL_connect(ssl) != 1) {
+		err_set_tls(err, "TLS handshake");
+		goto out;
+	}
+	fcntl(c.fd, F_SETFL, O_NONBLOCK);
+	for (int i = 0; session == NULL && i < 1000; i++) {
+		(void)SSL_read(ssl, &byte, 1);
+		usleep(1000);
+	}
+	if (session == NULL)
+		err_set(err, "the server gave no session ticket");
+	SSL_shutdown(ssl);
+out:
+	SSL_CTX_set_app_data(t->ctx, NULL);
+	SSL_free(ssl);
+	if (c.fd >= 0)
+		close(c.fd);
+	return session;
 }
 
 int
@@ -260,12 +319,12 @@ client_close(struct client *c, struct err *err)
 	struct err closed = ERR_INIT;
 	int n, result = 0;
 
-	if (send_plain(c, frame, sizeof(frame), err) < 0)
+	if (client_send(c, frame, sizeof(frame), err) < 0)
 		result = -1;
 	/* The server's end is an alert (close_notify), an EOF or a reset. */
 	for (n = 1; result == 0 && n > 0;) {
 		errno = 0;
-		n = receive(c, ignore, NULL, &closed);
+		n = client_receive(c, ignore, NULL, &closed);
 		if (n < 0 && errno == EAGAIN)
 			result = err_set(err, "no answer to a close frame");
 	}
@@ -276,7 +335,7 @@ client_close(struct client *c, struct err *err)
 struct opening {
 	struct client *clients;
 	const struct client_target *target;
-	size_t count, next;
+	size_t first, count, next;
 	int failed;
 	struct err *err;
 	pthread_mutex_t lock;
@@ -291,23 +350,24 @@ open_some(void *arg)
 
 	while ((i = __atomic_fetch_add(&o->next, 1, __ATOMIC_RELAXED)) <
 	    o->count) {
-		if (client_open(&o->clients[i], o->target, (unsigned)i,
-		    &err) == 0)
+		if (client_open(&o->clients[i], o->target,
+		    (unsigned)(o->first + i), &err) == 0)
 			continue;
 		pthread_mutex_lock(&o->lock);
 		o->failed = 1;
-		err_set(o->err, "connection %zu: %s", i, err.text);
+		err_set(o->err, "connection %zu: %s", o->first + i,
+		    err.text);
 		pthread_mutex_unlock(&o->lock);
 	}
 	return NULL;
 }
 
 int
-clients_open(struct client *clients, size_t count,
+clients_open(struct client *clients, size_t first, size_t count,
     const struct client_target *target, struct err *err)
 {
 	struct opening o = { .clients = clients, .target = target,
-		.count = count, .err = err };
+		.first = first, .count = count, .err = err };
 	pthread_t threads[OPENERS];
 	size_t i, n = count < OPENERS ? count : OPENERS;
 

@@ -19,6 +19,7 @@ struct client_target {
 	struct sockaddr_in address;
 	const char *path;
 	SSL_CTX *ctx;		/* from client_ctx_new() */
+	SSL_SESSION *session;	/* to resume, or NULL */
 };
 
 struct client {
@@ -47,9 +48,17 @@ void client_done(struct client *);
 /* Close frame, and waits for the server's end (RFC 6455 section 7.1.1). */
 int client_close(struct client *, struct err *);
 
-/* Opens count connections by some threads at once. */
-int clients_open(struct client *, size_t count, const struct client_target *,
-    struct err *);
+/* A session that the server gave with a ticket; NULL: err says why. */
+SSL_SESSION *client_session(const struct client_target *, struct err *);
+
+/* Sends all, blocking. */
+int client_send(struct client *, const void *, size_t len, struct err *);
+/* Reads once, blocking; 0 at the end of the stream, 1 when something came. */
+int client_receive(struct client *, client_sink *, void *arg, struct err *);
+
+/* Opens connections first to first + count by some threads at once. */
+int clients_open(struct client *, size_t first, size_t count,
+    const struct client_target *, struct err *);
 
 /*
  * Reading: client_unread puts what is left of the last read (at most

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mode echo: every connection keeps `depth` messages under way.  A turn
+ * Mode echo: every connection keeps `depth` messages under way; or only the
+ * first `active` do; or (broadcast) the first one does, all must hear each
+ * of its messages, and only then the next is sent.  A turn
  * receives for all ready connections, compares, and then sends for all of
  * them, so that the load costs less than any server it measures.
  */
-#include "load.h"
+#include "echo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,8 @@
 #include "ring.h"
 
 #define SLOT_SIZE (96 * 1024)
+#define OPEN_CHUNK 4096		/* then pings are answered before more */
+#define ONCE_S 120
 
 struct peer {
 	struct client client;
@@ -45,8 +49,9 @@ struct echo {
 	struct peer *turn[RING_MAX];	/* whom ops[i] belongs to */
 	struct buf plain;		/* frames before they are sealed */
 	uint64_t now;
-	bool measuring;
+	bool measuring, once;		/* once: an answer makes nothing due */
 	size_t messages;		/* since measuring began */
+	size_t unheard;			/* broadcast: deliveries that lack */
 	size_t errors;
 	uint64_t cpu, self, began;	/* at the beginning */
 	struct meter_histogram latency;
@@ -62,26 +67,54 @@ lose(struct echo *e, struct peer *p, const char *why)
 	p->due = 0;
 }
 
+/* Whose messages this peer gets. */
+static struct peer *
+speaker_of(struct echo *e, struct peer *p)
+{
+	return e->load->broadcast ? &e->peers[0] : p;
+}
+
+/* The next messages, now that these have come. */
+static void
+make_due(struct echo *e, struct peer *p, size_t came)
+{
+	if (e->once) {
+		e->unheard -= came;
+		return;
+	}
+	if (!e->load->broadcast) {
+		p->due += came;
+		return;
+	}
+	e->unheard -= came;
+	if (e->unheard == 0) {
+		e->peers[0].due = e->load->depth;
+		e->unheard = e->load->depth * e->load->connections;
+	}
+}
+
 static int
 on_plain(void *arg, const uint8_t *data, size_t len, struct err *err)
 {
 	struct peer *p = arg;
 	struct echo *e = p->echo;
+	const struct peer *speaker = speaker_of(e, p);
 	uint32_t seq = p->reader.seq;
 	size_t came = 0, i;
 	int result;
 
 	result = frames_check(&e->frames, &p->reader, data, len, &p->reply,
 	    &came, err);
-	if (came > p->next - seq)
+	if (came > speaker->next - seq)
 		return err_set(err, "more messages came than were sent");
-	p->due += came;
 	if (e->measuring) {
 		e->messages += came;
 		for (i = 0; i < came; i++)
-			meter_add(&e->latency,
-			    e->now - p->sent_at[(seq + i) % e->load->depth]);
+			meter_add(&e->latency, e->now -
+			    speaker->sent_at[(seq + i) % e->load->depth]);
 	}
+	if (came > 0)
+		make_due(e, p, came);
 	return result;
 }
 
@@ -230,6 +263,9 @@ turn(struct echo *e, uint64_t until)
 	for (i = 0; i < n; i++)
 		peers[i] = evs[i].data.ptr;
 	send_for(e, peers, (size_t)n);
+	peers[0] = &e->peers[0];
+	if (e->load->broadcast && peers[0]->due > 0)
+		send_for(e, peers, 1);
 }
 
 static void
@@ -240,39 +276,59 @@ run_until(struct echo *e, uint64_t until)
 }
 
 static int
-start_peers(struct echo *e, struct err *err)
+add_peer(struct echo *e, size_t number, const struct client *client,
+    struct err *err)
 {
-	const struct load *load = e->load;
-	struct client *clients;
-	struct epoll_event ev = { .events = EPOLLIN };
+	struct peer *p = &e->peers[number];
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = p };
+
+	p->client = *client;
+	p->reader.id = e->load->broadcast ? 0 : (uint32_t)number;
+	p->echo = e;
+	p->sent_at = xcalloc(e->load->depth, sizeof(*p->sent_at));
+	fcntl(p->client.fd, F_SETFL, O_NONBLOCK);
+	e->alive++;
+	if (epoll_ctl(e->epfd, EPOLL_CTL_ADD, p->client.fd, &ev) < 0)
+		return err_set_errno(err, "epoll_ctl");
+	return 0;
+}
+
+/* Whoever opened first is pinged while the last ones still open. */
+static int
+open_peers(struct echo *e, struct err *err)
+{
+	size_t total = e->load->connections, done, n, i;
+	struct client *clients = xcalloc(OPEN_CHUNK, sizeof(*clients));
+	int result = 0;
+
+	for (done = 0; done < total && result == 0; done += n) {
+		n = total - done < OPEN_CHUNK ? total - done : OPEN_CHUNK;
+		result = clients_open(clients, done, n, &e->load->target,
+		    err);
+		for (i = 0; i < n && result == 0; i++)
+			result = add_peer(e, done + i, &clients[i], err);
+		run_until(e, meter_now_ns() + 1000000);
+	}
+	free(clients);
+	return result;
+}
+
+/* Gives each of peers[from..to) so many messages to send. */
+static void
+begin(struct echo *e, size_t from, size_t to, size_t messages)
+{
 	struct peer *batch[RING_MAX];
-	size_t i, n = 0;
-	int result;
+	size_t n = 0;
 
-	clients = xcalloc(load->connections, sizeof(*clients));
-	result = clients_open(clients, load->connections, &load->target, err);
 	e->now = meter_now_ns();
-	for (i = 0; i < load->connections && result == 0; i++) {
-		struct peer *p = &e->peers[i];
-
-		p->client = clients[i];
-		p->reader.id = (uint32_t)i;
-		p->echo = e;
-		p->due = load->depth;
-		p->sent_at = xcalloc(load->depth, sizeof(*p->sent_at));
-		fcntl(p->client.fd, F_SETFL, O_NONBLOCK);
-		ev.data.ptr = p;
-		if (epoll_ctl(e->epfd, EPOLL_CTL_ADD, p->client.fd, &ev) < 0)
-			result = err_set_errno(err, "epoll_ctl");
-		e->alive++;
-		batch[n++] = p;
-		if (n == RING_MAX || i + 1 == load->connections) {
+	for (size_t i = from; i < to; i++) {
+		e->peers[i].due = messages;
+		batch[n++] = &e->peers[i];
+		if (n == RING_MAX || i + 1 == to) {
 			send_for(e, batch, n);
 			n = 0;
 		}
 	}
-	free(clients);
-	return result;
 }
 
 static int
@@ -325,8 +381,8 @@ report(struct echo *e, struct err *err)
 	return 0;
 }
 
-static void
-echo_done(struct echo *e)
+void
+echo_free(struct echo *e)
 {
 	size_t i;
 
@@ -346,11 +402,10 @@ echo_done(struct echo *e)
 	free(e);
 }
 
-int
-load_echo(const struct load *load, struct err *err)
+struct echo *
+echo_new(const struct load *load, struct err *err)
 {
 	struct echo *e = xcalloc(1, sizeof(*e));
-	int result = -1;
 
 	e->load = load;
 	e->peers = xcalloc(load->connections, sizeof(*e->peers));
@@ -358,10 +413,68 @@ load_echo(const struct load *load, struct err *err)
 	e->ring = ring_new(load->plain_io);
 	e->epfd = epoll_create1(EPOLL_CLOEXEC);
 	frames_init(&e->frames, load->size, load->binary);
-	if (e->epfd < 0)
+	if (e->epfd < 0) {
 		err_set_errno(err, "epoll_create1");
-	else if (start_peers(e, err) == 0 && measure(e, err) == 0)
+	} else if (open_peers(e, err) == 0) {
+		if (e->errors == 0)
+			return e;
+		err_set(err, "%zu connections were lost", e->errors);
+	}
+	echo_free(e);
+	return NULL;
+}
+
+int
+echo_rest(struct echo *e, double seconds, struct err *err)
+{
+	run_until(e, meter_now_ns() + (uint64_t)(seconds * 1e9));
+	if (e->errors > 0)
+		return err_set(err, "%zu connections were lost", e->errors);
+	return 0;
+}
+
+int
+echo_once(struct echo *e, size_t size, struct err *err)
+{
+	size_t total = e->load->connections, done, n;
+	uint64_t end = meter_now_ns() + ONCE_S * UINT64_C(1000000000);
+
+	frames_done(&e->frames);
+	frames_init(&e->frames, size, e->load->binary);
+	e->once = true;
+	for (done = 0; done < total; done += n) {
+		n = total - done < RING_MAX ? total - done : RING_MAX;
+		e->unheard = n;
+		begin(e, done, done + n, 1);
+		while (e->unheard > 0 && e->errors == 0) {
+			if (meter_now_ns() > end)
+				return err_set(err, "no answer in time");
+			turn(e, end);
+		}
+		/* What a large message needed is given back. */
+		for (size_t i = done; i < done + n; i++)
+			buf_done(&e->peers[i].out);
+		if (e->errors > 0)
+			break;
+	}
+	return echo_rest(e, 0, err);
+}
+
+int
+load_echo(const struct load *load, struct err *err)
+{
+	struct echo *e = echo_new(load, err);
+	size_t active = load->broadcast ? 1 :
+	    load->active > 0 ? load->active : load->connections;
+	int result = -1;
+
+	if (e == NULL)
+		return -1;
+	e->unheard = load->depth * load->connections;
+	begin(e, 0, active < load->connections ? active : load->connections,
+	    load->depth);
+	if (measure(e, err) == 0)
 		result = report(e, err);
-	echo_done(e);
+	echo_free(e);
 	return result;
 }

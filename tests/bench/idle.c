@@ -9,58 +9,88 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/alloc.h"
+#include "echo.h"
 
-static void
-rest(double seconds)
+#define SAMPLE_S 5.0		/* between two looks at the memory */
+
+static int
+kib_each(const struct load *load, uint64_t before, double *kib_out,
+    struct err *err)
 {
-	struct timespec ts = { .tv_sec = (time_t)seconds };
+	uint64_t kib;
 
-	ts.tv_nsec = (long)((seconds - (double)ts.tv_sec) * 1e9);
-	nanosleep(&ts, NULL);
+	if (meter_pss_kib(&load->server, &kib, err) < 0)
+		return -1;
+	*kib_out = ((double)kib - (double)before) / (double)load->connections;
+	return 0;
+}
+
+/* How much memory is left of a burst, as time goes by. */
+static int
+watch_burst(const struct load *load, struct echo *e, uint64_t before,
+    struct err *err)
+{
+	double each = 0;
+
+	if (echo_once(e, load->burst, err) < 0)
+		return -1;
+	printf("\"after_burst\": [");
+	for (double t = 0; t <= load->seconds; t += SAMPLE_S) {
+		if ((t > 0 && echo_rest(e, SAMPLE_S, err) < 0) ||
+		    kib_each(load, before, &each, err) < 0)
+			return -1;
+		printf("%s[%g, %.3f]", t > 0 ? ", " : "", t, each);
+	}
+	printf("], \"pss_kib_after_burst\": %.3f, ", each);
+	return 0;
+}
+
+static int
+watch(const struct load *load, struct echo *e, uint64_t before,
+    struct err *err)
+{
+	uint64_t cpu, cpu_end;
+	double each, rest = load->burst > 0 ? 1 : load->seconds;
+
+	if (echo_once(e, load->size, err) < 0 ||
+	    echo_rest(e, load->warmup, err) < 0 ||
+	    kib_each(load, before, &each, err) < 0 ||
+	    meter_cpu_ns(&load->server, &cpu, err) < 0 ||
+	    echo_rest(e, rest, err) < 0 ||
+	    meter_cpu_ns(&load->server, &cpu_end, err) < 0)
+		return -1;
+	printf("\"pss_kib_per_connection\": %.3f, "
+	    "\"idle_cpu_us_per_second\": %.1f, ", each,
+	    (double)(cpu_end - cpu) / 1000 / rest);
+	return load->burst > 0 ? watch_burst(load, e, before, err) : 0;
 }
 
 int
 load_idle(const struct load *load, struct err *err)
 {
-	size_t n = load->connections, i;
-	struct client *clients = xcalloc(n, sizeof(*clients));
-	uint64_t before = 0, after = 0, cpu = 0, cpu_end = 0, began, opened;
-	int result = -1;
+	uint64_t before, began = meter_now_ns();
+	struct echo *e;
+	int result;
 
-	began = meter_now_ns();
-	if (meter_pss_kib(&load->server, &before, err) < 0 ||
-	    clients_open(clients, n, &load->target, err) < 0)
-		goto out;
-	opened = meter_now_ns();
-	rest(load->warmup);
-	if (meter_pss_kib(&load->server, &after, err) < 0 ||
-	    meter_cpu_ns(&load->server, &cpu, err) < 0)
-		goto out;
-	rest(load->seconds);
-	if (meter_cpu_ns(&load->server, &cpu_end, err) < 0)
-		goto out;
+	if (meter_pss_kib(&load->server, &before, err) < 0)
+		return -1;
+	e = echo_new(load, err);
+	if (e == NULL)
+		return -1;
 	printf("{\"mode\": \"idle\", \"connections\": %zu, "
-	    "\"open_seconds\": %.3f, \"pss_kib\": %" PRIu64 ", "
-	    "\"pss_kib_before\": %" PRIu64 ", "
-	    "\"pss_kib_per_connection\": %.3f, "
-	    "\"idle_cpu_us_per_second\": %.1f, \"errors\": 0}\n",
-	    n, (double)(opened - began) / 1e9, after, before,
-	    ((double)after - (double)before) / (double)n,
-	    (double)(cpu_end - cpu) / 1000 / load->seconds);
-	result = 0;
-out:
-	for (i = 0; i < n; i++)
-		if (clients[i].fd > 0)
-			client_done(&clients[i]);
-	free(clients);
+	    "\"open_seconds\": %.3f, ", load->connections,
+	    (double)(meter_now_ns() - began) / 1e9);
+	result = watch(load, e, before, err);
+	printf("\"errors\": 0}\n");
+	echo_free(e);
 	return result;
 }
 
 struct storm {
 	const struct load *load;
+	struct client_target target;
 	uint64_t until;
 	size_t next, done, errors;
 	struct err first;		/* the first error, under the lock */
@@ -77,7 +107,7 @@ connect_and_close(void *arg)
 
 	while (meter_now_ns() < s->until) {
 		number = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED);
-		if (client_open(&client, &s->load->target, (unsigned)number,
+		if (client_open(&client, &s->target, (unsigned)number,
 		    &err) == 0 && client_close(&client, &err) == 0) {
 			__atomic_fetch_add(&s->done, 1, __ATOMIC_RELAXED);
 			continue;
@@ -93,12 +123,20 @@ connect_and_close(void *arg)
 int
 load_handshake(const struct load *load, struct err *err)
 {
-	struct storm s = { .load = load };
+	struct storm s = { .load = load, .target = load->target };
 	pthread_t *threads = xcalloc(load->connections, sizeof(*threads));
 	uint64_t cpu = 0, cpu_end = 0, began = meter_now_ns(), wall;
 	size_t i, n;
 	int result;
 
+	if (load->resumed) {
+		s.target.session = client_session(&s.target, err);
+		if (s.target.session == NULL) {
+			free(threads);
+			return -1;
+		}
+		began = meter_now_ns();
+	}
 	result = meter_cpu_ns(&load->server, &cpu, err);
 	s.until = began + (uint64_t)(load->seconds * 1e9);
 	pthread_mutex_init(&s.lock, NULL);
@@ -110,6 +148,7 @@ load_handshake(const struct load *load, struct err *err)
 		pthread_join(threads[i], NULL);
 	pthread_mutex_destroy(&s.lock);
 	free(threads);
+	SSL_SESSION_free(s.target.session);
 	wall = meter_now_ns() - began;
 	if (result < 0 || meter_cpu_ns(&load->server, &cpu_end, err) < 0)
 		return -1;

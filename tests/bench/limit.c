@@ -45,12 +45,15 @@ struct conn {
 	size_t in_len, in_room;
 	uint8_t *out;		/* what SSL_write could not place; else NULL */
 	size_t out_len;
+	bool in_hall;		/* what it says, all in the hall hear */
+	struct conn *next, **to_me;	/* in server->hall */
 };
 
 struct server {
 	int epfd, listener;
 	SSL_CTX *ctx;
 	uint8_t *work;		/* WORK_SIZE bytes, shared by all turns */
+	struct conn *hall;
 };
 
 static _Noreturn void
@@ -64,6 +67,11 @@ die(const char *what)
 static void
 conn_free(struct conn *c)
 {
+	if (c->in_hall) {
+		*c->to_me = c->next;
+		if (c->next != NULL)
+			c->next->to_me = c->to_me;
+	}
 	SSL_free(c->ssl);
 	close(c->fd);
 	free(c->in);
@@ -97,6 +105,32 @@ send_all(struct server *s, struct conn *c, const uint8_t *data, size_t len)
 		watch(s, c, EPOLLOUT);
 	}
 	return 0;
+}
+
+/* To c, or to all where c is in the hall. */
+static int
+say(struct server *s, struct conn *c, const uint8_t *data, size_t len)
+{
+	struct conn *member;
+
+	if (!c->in_hall)
+		return send_all(s, c, data, len);
+	/* Who cannot take more now hears less; an end shows in epoll. */
+	for (member = s->hall; member != NULL; member = member->next)
+		if (member->out == NULL)
+			(void)send_all(s, member, data, len);
+	return 0;
+}
+
+static void
+enter_hall(struct server *s, struct conn *c)
+{
+	c->in_hall = true;
+	c->next = s->hall;
+	c->to_me = &s->hall;
+	if (c->next != NULL)
+		c->next->to_me = &c->next;
+	s->hall = c;
 }
 
 /*
@@ -238,6 +272,8 @@ upgrade(struct server *s, struct conn *c, const uint8_t *data, size_t len,
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", value);
 	c->open = true;
+	if (strncmp(head, "GET /broadcast ", 15) == 0)
+		enter_hall(s, c);
 	*done_out = (size_t)(end - head) + 4;
 	return send_all(s, c, (const uint8_t *)reply, n);
 }
@@ -278,8 +314,7 @@ take(struct server *s, struct conn *c, uint8_t *data, size_t len)
 		start = done;
 		if (answer(c, data, len, &done, &out, &need) < 0)
 			return -1;
-		if (out > start &&
-		    send_all(s, c, data + start, out - start) < 0)
+		if (out > start && say(s, c, data + start, out - start) < 0)
 			return -1;
 	}
 	keep(c, data, done, len, need);

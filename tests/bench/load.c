@@ -44,6 +44,10 @@ static const char usage[] =
 "  --server-pid PID     whose CPU and memory is read; may be repeated\n"
 "  --binary             binary messages instead of text\n"
 "  --plain-io           one system call per connection, no io_uring\n"
+"  --active N           echo: only so many talk, the others are silent\n"
+"  --broadcast          echo: one talks, and all must hear it\n"
+"  --resumed            handshake: with the ticket of an earlier one\n"
+"  --burst BYTES        idle: before, a message of that size on each\n"
 "Prints one JSON object; 1 when anything came back wrong, 2 for bad usage.\n";
 
 int
@@ -126,6 +130,18 @@ set_option(struct load *l, int opt, const char *name, const char *text)
 	case 'i':
 		l->plain_io = true;
 		break;
+	case 'A':
+		l->active = number(name, text, 1, CONNECTIONS_MAX);
+		break;
+	case 'B':
+		l->broadcast = true;
+		break;
+	case 'r':
+		l->resumed = true;
+		break;
+	case 'u':
+		l->burst = number(name, text, 0, SIZE_LIMIT);
+		break;
 	}
 }
 
@@ -145,6 +161,10 @@ read_options(struct load *l, int argc, char **argv)
 		{ "server-pid", required_argument, NULL, 'P' },
 		{ "binary", no_argument, NULL, 'b' },
 		{ "plain-io", no_argument, NULL, 'i' },
+		{ "active", required_argument, NULL, 'A' },
+		{ "broadcast", no_argument, NULL, 'B' },
+		{ "resumed", no_argument, NULL, 'r' },
+		{ "burst", required_argument, NULL, 'u' },
 		{ NULL, 0, NULL, 0 }
 	};
 	const struct mode *mode = &modes[0];

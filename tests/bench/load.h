@@ -23,6 +23,10 @@ struct load {
 	double seconds, warmup;
 	bool binary;		/* binary messages instead of text */
 	bool plain_io;		/* no io_uring */
+	size_t active;		/* echo: how many talk; the rest is silent */
+	bool broadcast;		/* echo: one talks, all hear */
+	bool resumed;		/* handshake: with a session ticket */
+	size_t burst;		/* idle: a message of that size on each */
 };
 
 int load_echo(const struct load *, struct err *);
