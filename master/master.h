@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "master/inherit.h"
 #include "master/job.h"
 #include "master/listen.h"
 #include "master/logfiles.h"
@@ -56,6 +57,7 @@ struct master {
 
 	struct edition *edition;	/* in use */
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */
+	struct inherit inherit;		/* until they are in use */
 	uint32_t last_generation;
 	char *last_error;		/* of the last reload; NULL = it worked */
 	time_t last_error_at;
@@ -68,6 +70,7 @@ struct master {
 
 	time_t started_at;
 	uint64_t started_ms;
+	unsigned ticks;
 	struct event *tick, *watchdog, *signals[MASTER_SIGNALS];
 };
 
@@ -79,6 +82,8 @@ void master_adopt(struct master *, struct edition *, struct listen_set *);
 /* Opens the log anew and hands it to all workers. */
 int master_reopen_logs(struct master *, struct err *);
 void master_stop(struct master *, enum master_stop);
+/* The service manager hears that it runs, or runs again. */
+void master_say_ready(const struct master *);
 
 /* From the slots. */
 void master_slot_ready(struct master *);

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "master/control.h"
+#include "master/fdstore.h"
 #include "master/master.h"
 
 static void
@@ -143,15 +144,20 @@ open_log(struct master *m)
 static int
 open_sockets(struct master *m)
 {
+	struct listen_set *inherited = NULL;
 	struct err err = ERR_INIT;
 
 	m->n_slots = m->edition->config->daemon.workers;
-	m->listen_set = listen_set_open(m->edition->config, NULL, m->n_slots,
-	    &err);
+	if (inherit_listen_set(&m->inherit, m->n_slots, &inherited,
+	    &err) == 0)
+		m->listen_set = listen_set_open(m->edition->config,
+		    inherited, m->n_slots, &err);
 	if (m->listen_set != NULL)
-		return EXIT_OK;
-	start_report(m, err.text);
-	return EXIT_GENERIC;
+		fdstore_update(&m->notify, inherited, m->listen_set);
+	else
+		start_report(m, err.text);
+	listen_set_unref(inherited);
+	return m->listen_set != NULL ? EXIT_OK : EXIT_GENERIC;
 }
 
 static int
@@ -247,6 +253,7 @@ void
 start_undo(struct master *m)
 {
 	listen_set_unref(m->listen_set);
+	inherit_done(&m->inherit);
 	edition_unref(m->edition);
 	rundir_done(&m->rundir);
 	notify_done(&m->notify);

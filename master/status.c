@@ -265,6 +265,24 @@ config_json(const struct master *m)
 	    when((uint64_t)m->last_error_at));
 }
 
+void
+status_line(const struct master *m, char out[STATUS_LINE_MAX])
+{
+	uint64_t open = 0;
+	size_t running = 0;
+	struct list *pos;
+
+	for (size_t i = 0; i < m->n_slots; i++)
+		running += m->slots[i].current != NULL;
+	for (pos = m->world.procs.next; pos != &m->world.procs;
+	    pos = pos->next)
+		open += metrics_get(&LIST_ITEM(pos, struct proc,
+		    link)->cell->open);
+	snprintf(out, STATUS_LINE_MAX, "running: %zu of %zu workers, %llu "
+	    "WebSockets%s", running, m->n_slots, (unsigned long long)open,
+	    m->last_error != NULL ? "; the last reload failed" : "");
+}
+
 json_t *
 status_json(const struct master *m)
 {

@@ -863,10 +863,10 @@ def test_service_manager(daemon, abstract):
             return True
         process = daemon.foreground(NOTIFY_SOCKET=name,
                                     WATCHDOG_USEC="200000")
-        assert heard("READY=1\nSTATUS=running")
+        assert heard("READY=1\nSTATUS=running: 2 of 2 workers, 0 Web")
         assert heard("WATCHDOG=1")
         daemon.ctl("reload")
-        assert heard("RELOADING=1\nMONOTONIC_USEC=")
+        assert heard("RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=")
         daemon.ctl("stop")
         assert heard("STOPPING=1")
         assert process.wait(10) == 0
