@@ -37,6 +37,7 @@ struct config_strings {
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
+enum config_role { CONFIG_WEBSOCKET, CONFIG_ADMIN };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
 /* [wssd] */
@@ -62,7 +63,10 @@ struct config_listen {
 	char *name;			/* "default" when not named */
 	struct config_strings address;	/* as written */
 	struct addr *addrs;		/* parsed, address.n of them */
-	uint64_t transport;		/* enum config_transport */
+	uint64_t role;			/* enum config_role */
+	bool allow_public;		/* of role = admin */
+	uint64_t transport;		/* enum config_transport; for admin
+					   tcp, when not set */
 	struct config_strings context;	/* names; filled in when the only
 					   [context] is meant */
 	size_t context_index;		/* the first; SIZE_MAX for tcp */

@@ -169,6 +169,30 @@ check_addresses(struct config *c, const struct config_listen *l,
 	}
 }
 
+static void
+check_role(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	if (l->role != CONFIG_ADMIN) {
+		if (l->allow_public)
+			config_error(errors, config_place_of(c, l,
+			    "allow_public"), "allow_public is only for role = "
+			    "admin");
+		return;
+	}
+	if (config_find_place(c, l, "transport") == NULL)
+		l->transport = CONFIG_TCP;
+	for (size_t i = 0; i < l->address.n; i++) {
+		if (l->allow_public || l->addrs[i].len == 0 ||
+		    addr_is_loopback(&l->addrs[i]))
+			continue;
+		config_error(errors, config_place_of(c, l, "address"),
+		    "address: other machines can reach %s, and role = admin "
+		    "is for 127.0.0.1 or [::1] (or write allow_public = on)",
+		    l->address.items[i]);
+	}
+}
+
 /* SIZE_MAX: there is none. */
 static size_t
 find_context(const struct config *c, const char *name)
@@ -272,6 +296,7 @@ config_check(struct config *c, struct config_errors *errors)
 	for (size_t i = 0; i < c->n_listens; i++) {
 		parse_addresses(c, &c->listens[i], errors);
 		check_addresses(c, &c->listens[i], errors);
+		check_role(c, &c->listens[i], errors);
 		check_contexts(c, &c->listens[i], errors);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++)

@@ -31,6 +31,7 @@ static const char *const names[PROTO_TYPES] = {
 	[PROTO_ANSWER] = "ANSWER",
 	[PROTO_DRAIN] = "DRAIN",
 	[PROTO_DRAINED] = "DRAINED",
+	[PROTO_BOARD] = "BOARD",
 };
 
 const char *

@@ -65,6 +65,7 @@ enum proto_type {
 	PROTO_DRAIN,		/* m→w  proto_drain.  A second one replaces
 				   the first: sooner, or with another code */
 	PROTO_DRAINED,		/* w→m  no connection is left */
+	PROTO_BOARD,		/* m→w  fd: the board, read-only */
 	PROTO_TYPES
 };
 

@@ -16,6 +16,8 @@ static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };
 static const char *const transports[] = {	/* enum config_transport */
 	"ssl", "tcp", NULL };
+static const char *const roles[] = {	/* enum config_role */
+	"websocket", "admin", NULL };
 static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
@@ -87,9 +89,16 @@ static const struct setting table[] = {
   .flags = SETTING_REQUIRED, .example = "0.0.0.0:8282",
   .help = "Where to listen: IP:PORT, or several with commas between.  "
   "0.0.0.0 is every IPv4 address, [::] every IPv6 address of this machine." },
+{ .key = "role", LISTEN(role), WORD(roles, "websocket"),
+  .help = "websocket serves clients by the routes.  admin serves /metrics "
+  "(for Prometheus), /livez and /readyz, and no route." },
+{ .key = "allow_public", LISTEN(allow_public), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "With role = admin: the address may be one that other machines can "
+  "reach." },
 { .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
   .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
-  "behind nginx or Apache." },
+  "behind nginx or Apache.  With role = admin, tcp is the default." },
 { .key = "context", LISTEN(context), .type = SETTING_LIST,
   .example = "default",
   .help = "The name of the context (certificate) to use.  Not needed when "

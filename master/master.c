@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "master/control.h"
 #include "master/fdstore.h"
+#include "master/publish.h"
 #include "master/start.h"
 #include "master/status.h"
 
@@ -125,6 +126,7 @@ master_slot_ready(struct master *m)
 		slot_event(&m->slots[i], SLOT_READY);
 	m->state = MASTER_RUNNING;
 	slots_lend(m);
+	publish(m);
 	log_info("wssd " WSSD_VERSION " runs, %zu worker%s", m->n_slots,
 	    m->n_slots == 1 ? "" : "s");
 	master_say_ready(m);
@@ -241,6 +243,7 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 		proc_heartbeat(LIST_ITEM(pos, struct proc, link), now,
 		    m->edition->config->daemon.worker_timeout_ms);
 	control_tick(m->control);
+	publish(m);
 	reap_strangers(m);
 	if (m->state == MASTER_RUNNING && m->jobs.now == NULL &&
 	    ++m->ticks % STATUS_TICKS == 0) {
@@ -316,7 +319,8 @@ master_run(const struct master_options *options)
 {
 	struct master m = { .options = *options, .rundir = RUNDIR_INIT,
 		.logs = LOGFILES_INIT, .notify = { .fd = -1 },
-		.inherit = INHERIT_INIT, .world = { .worker_fd = -1 } };
+		.inherit = INHERIT_INIT, .world = { .worker_fd = -1,
+		.board_fd = -1 } };
 
 	/* First of all: their numbers are known, others' are not. */
 	inherit_take(&m.inherit);

@@ -38,6 +38,7 @@ enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
 
 enum master_stop { STOP_GRACEFUL, STOP_FAST, STOP_NOW };
 
+struct board;
 struct control;
 
 struct master {
@@ -54,6 +55,7 @@ struct master {
 	struct logfiles logs;
 	struct notify notify;
 	struct control *control;
+	struct board *board;
 
 	struct edition *edition;	/* in use */
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */

@@ -53,6 +53,7 @@ struct proc_world {
 	int worker_fd;
 	uint64_t hash_key[2];
 	const struct logfiles *logs;
+	int board_fd;			/* -1: check, which has none */
 };
 
 struct proc {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/board.h"
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "master/control.h"
@@ -224,12 +225,24 @@ make_loop(struct master *m)
 	return EXIT_GENERIC;
 }
 
+static int
+make_board(struct master *m)
+{
+	struct err err = ERR_INIT;
+
+	m->board = board_create(&m->world.board_fd, &err);
+	if (m->board != NULL)
+		return EXIT_OK;
+	start_report(m, err.text);
+	return EXIT_GENERIC;
+}
+
 int
 start_prepare(struct master *m)
 {
 	static int (*const steps[])(struct master *) = {
-		make_loop, raise_limits, make_hash_key, open_worker,
-		load_config, check_user, lock_run_dir, open_log,
+		make_loop, raise_limits, make_hash_key, make_board,
+		open_worker, load_config, check_user, lock_run_dir, open_log,
 		open_sockets, open_control,
 	};
 	int code;
@@ -260,6 +273,9 @@ start_undo(struct master *m)
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);
 	logfiles_done(&m->logs);
 	free(m->last_error);
+	board_unmap(m->board);
+	if (m->world.board_fd >= 0)
+		close(m->world.board_fd);
 	if (m->world.worker_fd >= 0)
 		close(m->world.worker_fd);
 	if (m->ready_fd >= 0)

@@ -2,7 +2,6 @@
 /* Owns nothing: reads the master's state and the cells. */
 #include "master/status.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "master/control.h"
 #include "master/master.h"
+#include "master/publish.h"
 #include "master/tally.h"
 
 static json_t *
@@ -42,21 +42,9 @@ when(uint64_t seconds)
 static json_t *
 rss_bytes(pid_t pid)
 {
-	char path[64], text[128];
-	unsigned long pages = 0;
-	ssize_t n;
-	int fd;
+	uint64_t bytes = publish_rss(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return json_null();
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%*u %lu", &pages) != 1)
-		return json_null();
-	return integer((uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	return bytes == 0 ? json_null() : integer(bytes);
 }
 
 #define PUT(name) json_object_set_new(o, #name, integer(sum->name));
@@ -188,8 +176,9 @@ listens_json(const struct master *m, const struct metrics *total)
 		    l->name);
 
 		json_array_append_new(rows, json_pack(
-		    "{s:o, s:s, s:o, s:o, s:o}",
+		    "{s:o, s:s, s:s, s:o, s:o, s:o}",
 		    "name", control_string(l->name),
+		    "role", l->role == CONFIG_ADMIN ? "admin" : "websocket",
 		    "transport", l->transport == CONFIG_SSL ? "ssl" : "tcp",
 		    "addresses", addresses_json(m, l->name),
 		    "accepted", integer(sum->accepted),

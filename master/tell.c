@@ -195,6 +195,8 @@ void
 proc_tell_world(struct proc *p, struct edition *edition, bool strict)
 {
 	send_metrics(p);
+	if (p->world->board_fd >= 0)
+		send_to(p, PROTO_BOARD, 0, NULL, p->world->board_fd);
 	proc_send_log(p);
 	send_edition(p, edition, strict);
 }

@@ -347,6 +347,7 @@ conn_free(struct wss_conn *c)
 	list_remove(&c->dead);
 	wheel_clear(&c->timer);
 	ids_remove(w, c);
+	w->n_admin -= c->listen->role == CONFIG_ADMIN;
 	limits_count(&w->limits, &c->place, -1);
 	stream_done(&c->stream);
 	ws_done(&c->ws);
@@ -389,6 +390,7 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	list_init(&c->dead);
 	wheel_entry_init(&c->timer);
 	ids_add(w, c);
+	w->n_admin += listen->role == CONFIG_ADMIN;
 	limits_place(&w->limits, addr, &c->place);
 	limits_count(&w->limits, &c->place, 1);
 	ws_init(&c->ws);

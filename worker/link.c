@@ -68,6 +68,19 @@ on_peer(struct worker *w, struct chan_message *m)
 }
 
 static bool
+on_board(struct worker *w, struct chan_message *m)
+{
+	struct err err = ERR_INIT;
+
+	if (m->fd == -1 || w->board != NULL || !reader_end(&m->payload))
+		return false;
+	w->board = board_map(m->fd, &err);
+	if (w->board == NULL)
+		log_warn("%s", err.text);
+	return true;
+}
+
+static bool
 on_log(struct worker *w, struct chan_message *m)
 {
 	struct proto_log p;
@@ -301,6 +314,7 @@ static const struct {
 } messages[PROTO_TYPES] = {
 	[PROTO_METRICS] = { on_metrics },
 	[PROTO_PEER] = { on_peer },
+	[PROTO_BOARD] = { on_board },
 	[PROTO_LOG] = { on_log },
 	[PROTO_FILE] = { on_file },
 	[PROTO_PREPARE] = { on_prepare },
@@ -338,6 +352,7 @@ on_master_gone(struct worker *w)
 	p.timeout_ms = (uint32_t)w->snapshot->config->daemon.stop_timeout_ms;
 	/* A handler that loops must not make an orphan of us for ever. */
 	alarm(p.timeout_ms / 1000 + 2);
+	accept_close_all(w);
 	drain_start(w, &p);
 }
 

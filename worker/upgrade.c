@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "worker/admin.h"
 #include "worker/api.h"
 #include "worker/worker.h"
 
@@ -103,21 +104,31 @@ check_request(struct wss_conn *c, const struct http_request *request,
 	return route;
 }
 
+static void
+answer_client(struct wss_conn *c, const struct http_request *request,
+    bool more)
+{
+	struct http_refusal refusal;
+	struct handshake hs;
+
+	c->route = check_request(c, request, more, &hs, &refusal);
+	if (c->route == NULL)
+		conn_refuse(c, &refusal);
+	else
+		ask_handler(c, request, &hs);
+}
+
 void
 conn_upgrade(struct wss_conn *c, const uint8_t *head, size_t len, bool more)
 {
 	struct http_request request;
 	struct http_refusal refusal;
-	struct handshake hs;
-	struct wss_route *route = NULL;
 
 	if (http_parse(head, len, c->listen->max_headers, &request,
-	    &refusal) == 0)
-		route = check_request(c, &request, more, &hs, &refusal);
-	if (route == NULL) {
+	    &refusal) != 0)
 		conn_refuse(c, &refusal);
-		return;
-	}
-	c->route = route;
-	ask_handler(c, &request, &hs);
+	else if (c->listen->role == CONFIG_ADMIN)
+		admin_answer(c, &request);
+	else
+		answer_client(c, &request, more);
 }

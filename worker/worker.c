@@ -167,6 +167,7 @@ worker_done(struct worker *w)
 	free(w->chan_room);
 	close(w->reserve_fd);
 	metrics_unmap(w->metrics);
+	board_unmap(w->board);
 }
 
 int

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/board.h"
 #include "common/buf.h"
 #include "common/files.h"
 #include "common/list.h"
@@ -49,6 +50,7 @@ struct worker {
 
 	struct metrics *metrics;
 	struct limits limits;
+	const struct board *board;	/* NULL in a trial */
 	unsigned slot;
 	int reserve_fd;			/* given up to answer EMFILE */
 
@@ -56,6 +58,7 @@ struct worker {
 	struct list conns;		/* all, in the order of their ids */
 	struct wss_conn **by_id;	/* hash table with n_by_id heads */
 	size_t n_by_id, n_conns;
+	size_t n_admin;			/* of n_conns: of role = admin */
 	struct list dirty;		/* have output to write in this turn */
 	struct list ended;		/* the handler must be told */
 	struct list dead;		/* to be freed at the end of the turn */

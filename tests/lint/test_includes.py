@@ -21,7 +21,8 @@ FORBIDDEN = [
 ]
 
 # Bytes in, events out: no socket, no log, no loop, no file.
-PURE = ("utf8", "ws_frame", "ws", "http", "http_refusal", "handshake")
+PURE = ("utf8", "ws_frame", "ws", "http", "http_refusal", "handshake",
+        "prometheus")
 IMPURE = EVENT + ("sys/socket.h", "sys/epoll.h", "netinet/", "arpa/",
                   "netdb.h", "unistd.h", "fcntl.h", "poll.h", "time.h",
                   "syslog.h", "common/log.h", "common/sock.h",
