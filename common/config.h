@@ -36,6 +36,7 @@ struct config_strings {
 };
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
+enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
 enum config_role { CONFIG_WEBSOCKET, CONFIG_ADMIN };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
@@ -49,6 +50,8 @@ struct config_daemon {
 	char *log;			/* "stderr", "syslog" or a path */
 	enum config_log log_kind;	/* which of them */
 	uint64_t log_level;		/* enum log_level */
+	char *access_log;		/* "off", "stderr", "syslog", a path */
+	uint64_t access_log_format;	/* enum config_access_format */
 	uint64_t stop_timeout_ms;
 	uint64_t drain_window_ms;
 	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */

@@ -80,6 +80,12 @@ check_daemon(struct config *c, struct config_errors *errors)
 		config_error(errors, config_place_of(c, d, "log"),
 		    "log: `%.*s' is neither stderr nor syslog nor a path "
 		    "that begins with /", SHOWN, d->log);
+	if (strcmp(d->access_log, "off") != 0 &&
+	    strcmp(d->access_log, "stderr") != 0 &&
+	    strcmp(d->access_log, "syslog") != 0 && d->access_log[0] != '/')
+		config_error(errors, config_place_of(c, d, "access_log"),
+		    "access_log: `%.*s' is neither off nor stderr nor syslog "
+		    "nor a path that begins with /", SHOWN, d->access_log);
 	run_dir = config_resolve_run_dir(d->run_dir);
 	free(d->run_dir);
 	d->run_dir = run_dir;

@@ -46,7 +46,8 @@
 	X(messages_in)                                                       \
 	X(messages_out)                                                      \
 	X(bytes_in)		/* payload of messages */                    \
-	X(bytes_out)
+	X(bytes_out)                                                            \
+	X(access_log_dropped)	/* lines that could not be written */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \

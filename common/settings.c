@@ -14,6 +14,9 @@
 
 static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };
+static const char *const access_formats[] = {	/* enum
+						   config_access_format */
+	"text", "json", NULL };
 static const char *const transports[] = {	/* enum config_transport */
 	"ssl", "tcp", NULL };
 static const char *const roles[] = {	/* enum config_role */
@@ -63,6 +66,13 @@ static const struct setting table[] = {
   .help = "Where log lines go: stderr, syslog, or the path of a file." },
 { .key = "log_level", DAEMON(log_level), WORD(log_levels, "info"),
   .help = "The least important lines that are logged." },
+{ .key = "access_log", DAEMON(access_log), .type = SETTING_STRING,
+  .initial = "off",
+  .help = "Where a line goes for each WebSocket that opens or ends, and for "
+  "each request that is refused: off, stderr, syslog, or the path of a file." },
+{ .key = "access_log_format", DAEMON(access_log_format),
+  WORD(access_formats, "text"),
+  .help = "text, or json: an object a line." },
 { .key = "stop_timeout", DAEMON(stop_timeout_ms),
   NUMBER(DURATION, 0, DAY_MS, "10s"),
   .help = "How long a stop waits for clients to answer the closing "

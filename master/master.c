@@ -158,8 +158,10 @@ master_reopen_logs(struct master *m, struct err *err)
 {
 	struct list *pos, *next;
 
-	if (logfiles_open(&m->logs, &m->edition->config->daemon,
-	    m->background, err) != 0)
+	const struct config_daemon *d = &m->edition->config->daemon;
+
+	if (logfiles_open(&m->logs, d, m->background, err) != 0 ||
+	    logfiles_open_access(&m->access_log, d, m->background, err) != 0)
 		return -1;
 	LIST_EACH(pos, next, &m->world.procs) {
 		struct proc *p = LIST_ITEM(pos, struct proc, link);
@@ -318,7 +320,8 @@ int
 master_run(const struct master_options *options)
 {
 	struct master m = { .options = *options, .rundir = RUNDIR_INIT,
-		.logs = LOGFILES_INIT, .notify = { .fd = -1 },
+		.logs = LOGFILES_INIT, .access_log = LOGFILES_INIT,
+		.notify = { .fd = -1 },
 		.inherit = INHERIT_INIT, .world = { .worker_fd = -1,
 		.board_fd = -1 } };
 

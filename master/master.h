@@ -52,7 +52,7 @@ struct master {
 	int exit_code;
 
 	struct rundir rundir;
-	struct logfiles logs;
+	struct logfiles logs, access_log;
 	struct notify notify;
 	struct control *control;
 	struct board *board;
@@ -81,7 +81,7 @@ int master_run(const struct master_options *);
 
 /* A new edition and its sockets are in use from now on; takes both. */
 void master_adopt(struct master *, struct edition *, struct listen_set *);
-/* Opens the log anew and hands it to all workers. */
+/* Opens the logs anew and hands it to all workers. */
 int master_reopen_logs(struct master *, struct err *);
 void master_stop(struct master *, enum master_stop);
 /* The service manager hears that it runs, or runs again. */

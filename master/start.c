@@ -137,6 +137,11 @@ open_log(struct master *m)
 		start_report(m, err.text);
 		return EXIT_GENERIC;
 	}
+	if (logfiles_open_access(&m->access_log, &m->edition->config->daemon,
+	    m->background, &err) != 0) {
+		start_report(m, err.text);
+		return EXIT_GENERIC;
+	}
 	if (m->background)
 		let_go_of_terminal(m);
 	return EXIT_OK;
@@ -251,6 +256,7 @@ start_prepare(struct master *m)
 	m->ready_fd = m->options.ready_fd;
 	m->background = m->ready_fd >= 0;
 	m->world.logs = &m->logs;
+	m->world.access_log = &m->access_log;
 	notify_init(&m->notify);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		code = steps[i](m);
@@ -272,6 +278,7 @@ start_undo(struct master *m)
 	notify_done(&m->notify);
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);
 	logfiles_done(&m->logs);
+	logfiles_done(&m->access_log);
 	free(m->last_error);
 	board_unmap(m->board);
 	if (m->world.board_fd >= 0)

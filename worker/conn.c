@@ -163,6 +163,7 @@ websocket_over(struct wss_conn *c)
 	metrics_add(&w->metrics->closed, 1);
 	if (c->close_code == WS_CLOSE_ABNORMAL)
 		metrics_add(&w->metrics->closed_abnormal, 1);
+	accesslog_close(c);
 	log_debug("conn=%llx close %u", (unsigned long long)c->id,
 	    (unsigned)c->close_code);
 	list_append(&w->ended, &c->ended);
@@ -250,6 +251,7 @@ conn_answer_close(struct wss_conn *c, unsigned code, const char *reason,
     size_t reason_len)
 {
 	c->close_received = true;
+	c->closed_by_client = c->close_code == 0;
 	conn_set_cause(c, code, reason, reason_len);
 	/* §5.5.1: the answer echoes the status code it received. */
 	send_close(c, code, "", 0);

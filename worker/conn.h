@@ -86,6 +86,7 @@ struct wss_conn {
 	bool close_in_open;		/* wss_close() inside open() */
 	bool input_held;		/* frames wait in stream.in for the end of
 					   a pause */
+	bool closed_by_client;		/* it sent its Close first */
 	bool draining;			/* a drain has told it to close */
 };
 

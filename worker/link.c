@@ -96,6 +96,18 @@ on_log(struct worker *w, struct chan_message *m)
 	return true;
 }
 
+static bool
+on_access_log(struct worker *w, struct chan_message *m)
+{
+	struct proto_access_log p;
+
+	if (!proto_access_log_get(&m->payload, &p))
+		return false;
+	accesslog_to(w, m->fd, (enum log_format)p.format, p.json);
+	m->fd = -1;
+	return true;
+}
+
 /* ---- preparing -------------------------------------------------------- */
 
 static bool
@@ -316,6 +328,7 @@ static const struct {
 	[PROTO_PEER] = { on_peer },
 	[PROTO_BOARD] = { on_board },
 	[PROTO_LOG] = { on_log },
+	[PROTO_ACCESS_LOG] = { on_access_log },
 	[PROTO_FILE] = { on_file },
 	[PROTO_PREPARE] = { on_prepare },
 	[PROTO_LISTENER] = { on_listener },

@@ -99,6 +99,8 @@ static const struct counter counters[] = {
 	    "Payload of the messages received." },
 	{ OF(bytes_out), "wssd_send_bytes_total", "",
 	    "Payload of the messages sent." },
+	{ OF(access_log_dropped), "wssd_access_log_dropped_total", "",
+	    "Lines of the access log that could not be written." },
 };
 
 static uint64_t

@@ -15,6 +15,8 @@ conn_refuse(struct wss_conn *c, const struct http_refusal *refusal)
 
 	metrics_add(&c->worker->metrics->http_refused, 1);
 	conn_log(c, "refused %u: %s", refusal->status, refusal->reason);
+	accesslog_refused(c, c->worker->current == c ? c->worker->request :
+	    NULL, refusal);
 	http_refusal_put(&answer, refusal);
 	conn_put_bytes(c, answer.data, answer.len);
 	buf_done(&answer);
@@ -43,6 +45,7 @@ become_open(struct wss_conn *c)
 	metrics_add(&m->upgrades, 1);
 	metrics_add(&c->route->metrics->upgrades, 1);
 	conn_set_state(c, CONN_OPEN);
+	accesslog_open(c, c->worker->request);
 	if (c->close_in_open)
 		close_now(c);
 }
@@ -125,10 +128,14 @@ conn_upgrade(struct wss_conn *c, const uint8_t *head, size_t len, bool more)
 	struct http_refusal refusal;
 
 	if (http_parse(head, len, c->listen->max_headers, &request,
-	    &refusal) != 0)
+	    &refusal) != 0) {
 		conn_refuse(c, &refusal);
-	else if (c->listen->role == CONFIG_ADMIN)
+		return;
+	}
+	c->worker->request = &request;
+	if (c->listen->role == CONFIG_ADMIN)
 		admin_answer(c, &request);
 	else
 		answer_client(c, &request, more);
+	c->worker->request = NULL;
 }

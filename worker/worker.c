@@ -81,6 +81,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	note_lag(w);
 	wheel_advance(&w->wheel, w->now_ms, on_due, w);
 	accept_tick(w);
+	accesslog_tick(w);
 	ratelog_tick(&w->ratelog, w->now_ms);
 	if (w->ticks % TRIM_TICKS == 0)
 		pool_trim();
@@ -94,6 +95,7 @@ on_turn_over(void *arg)
 	struct worker *w = arg;
 
 	conns_turn_over(w);
+	accesslog_flush(w);
 	if (drain_over(w)) {
 		link_send_drained(w);
 		event_base_loopbreak(w->base);
@@ -134,6 +136,7 @@ worker_init(struct worker *w, int chan)
 	w->bio_method = tls_bio_method_new();
 	w->chan = chan;
 	w->log_fd = -1;
+	accesslog_init(&w->accesslog);
 	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
 	list_init(&w->listening);
@@ -152,6 +155,7 @@ worker_done(struct worker *w)
 {
 	link_stop(w);
 	accept_close_all(w);
+	accesslog_done(w);
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);
 	modules_done(&w->modules);

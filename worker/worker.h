@@ -15,6 +15,7 @@
 #include "common/files.h"
 #include "common/list.h"
 #include "common/metrics.h"
+#include "worker/accesslog.h"
 #include "worker/drain.h"
 #include "worker/limits.h"
 #include "worker/module.h"
@@ -65,11 +66,13 @@ struct worker {
 	struct wheel wheel;
 	struct wss_conn *current;	/* whose input is being handled: its
 					   output goes to gather */
+	const struct http_request *request;	/* its, while it is answered */
 	struct buf gather;
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
 	uint64_t last_id;
 	uint64_t now_ms;		/* monotonic; as of this callback */
 
+	struct accesslog accesslog;
 	struct drain drain;
 	struct ratelog ratelog;
 	uint64_t tick_us;		/* when the last tick ran */
