@@ -252,6 +252,19 @@ addr_equal(const struct addr *a, const struct addr *b)
 	    a->in6.sin6_scope_id == b->in6.sin6_scope_id;
 }
 
+bool
+addr_is_loopback(const struct addr *addr)
+{
+	const struct in6_addr *in6 = &addr->in6.sin6_addr;
+
+	if (addr->sa.sa_family == AF_INET)
+		return ntohl(addr->in.sin_addr.s_addr) >> 24 == 127;
+	if (addr->sa.sa_family != AF_INET6)
+		return false;
+	return IN6_IS_ADDR_LOOPBACK(in6) ||
+	    (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
+}
+
 uint16_t
 addr_port(const struct addr *addr)
 {

@@ -46,6 +46,8 @@ void addr_format_client(const struct addr *, char out[ADDR_TEXT_MAX]);
 void addr_format_ip(const struct addr *, char out[ADDR_TEXT_MAX]);
 bool addr_is_unix(const struct addr *);
 bool addr_equal(const struct addr *, const struct addr *);
+/* Only this machine can connect to it. */
+bool addr_is_loopback(const struct addr *);
 uint16_t addr_port(const struct addr *);
 void addr_set_port(struct addr *, uint16_t);
 

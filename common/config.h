@@ -32,10 +32,12 @@ struct config_strings {
 };
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
+enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
 enum config_real_ip { CONFIG_REAL_IP_AUTO, CONFIG_REAL_IP_X_REAL_IP,
 	CONFIG_REAL_IP_X_FORWARDED_FOR, CONFIG_REAL_IP_FORWARDED };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
+enum config_role { CONFIG_WEBSOCKET, CONFIG_ADMIN };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
 /* [wssd] */
@@ -48,6 +50,8 @@ struct config_daemon {
 	enum config_log log_kind;	/* which of them */
 	uint64_t log_level;		/* enum log_level */
 	bool sandbox;			/* workers: seccomp and Landlock */
+	char *access_log;		/* "off", "stderr", "syslog", a path */
+	uint64_t access_log_format;	/* enum config_access_format */
 	uint64_t stop_timeout_ms;
 	uint64_t drain_window_ms;
 	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */
@@ -70,7 +74,10 @@ struct config_listen {
 	struct addr_net *trusted;	/* parsed, trusted_proxies.n of them */
 	uint64_t real_ip_header;	/* enum config_real_ip */
 	bool proxy_protocol;
-	uint64_t transport;		/* enum config_transport */
+	uint64_t role;			/* enum config_role */
+	bool allow_public;		/* of role = admin */
+	uint64_t transport;		/* enum config_transport; for admin
+					   tcp, when not set */
 	struct config_strings context;	/* names; filled in when the only
 					   [context] is meant */
 	size_t context_index;		/* the first; SIZE_MAX for tcp */

@@ -80,6 +80,12 @@ check_daemon(struct config *c, struct config_errors *errors)
 		config_error(errors, config_place_of(c, d, "log"),
 		    "log: `%.*s' is neither stderr nor syslog nor a path "
 		    "that begins with /", SHOWN, d->log);
+	if (strcmp(d->access_log, "off") != 0 &&
+	    strcmp(d->access_log, "stderr") != 0 &&
+	    strcmp(d->access_log, "syslog") != 0 && d->access_log[0] != '/')
+		config_error(errors, config_place_of(c, d, "access_log"),
+		    "access_log: `%.*s' is neither off nor stderr nor syslog "
+		    "nor a path that begins with /", SHOWN, d->access_log);
 	run_dir = config_resolve_run_dir(d->run_dir);
 	free(d->run_dir);
 	d->run_dir = run_dir;
@@ -220,6 +226,31 @@ check_socket(struct config *c, const struct config_listen *l,
 	}
 }
 
+static void
+check_role(struct config *c, struct config_listen *l,
+    struct config_errors *errors)
+{
+	if (l->role != CONFIG_ADMIN) {
+		if (l->allow_public)
+			config_error(errors, config_place_of(c, l,
+			    "allow_public"), "allow_public is only for role = "
+			    "admin");
+		return;
+	}
+	if (config_find_place(c, l, "transport") == NULL)
+		l->transport = CONFIG_TCP;
+	for (size_t i = 0; i < l->address.n; i++) {
+		if (l->allow_public || l->addrs[i].len == 0 ||
+		    addr_is_unix(&l->addrs[i]) ||
+		    addr_is_loopback(&l->addrs[i]))
+			continue;
+		config_error(errors, config_place_of(c, l, "address"),
+		    "address: other machines can reach %s, and role = admin "
+		    "is for 127.0.0.1, [::1] and unix: (or write allow_public = on)",
+		    l->address.items[i]);
+	}
+}
+
 /* SIZE_MAX: there is none. */
 static size_t
 find_context(const struct config *c, const char *name)
@@ -325,6 +356,7 @@ config_check(struct config *c, struct config_errors *errors)
 		check_addresses(c, &c->listens[i], errors);
 		check_socket(c, &c->listens[i], errors);
 		check_proxies(c, &c->listens[i], errors);
+		check_role(c, &c->listens[i], errors);
 		check_contexts(c, &c->listens[i], errors);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++)

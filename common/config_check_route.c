@@ -119,6 +119,10 @@ check_listens(struct config *c, const struct config_route *r,
 
 		while (j < c->n_listens && strcmp(names[j], name) != 0)
 			j++;
+		if (j < c->n_listens && c->listens[j].role == CONFIG_ADMIN)
+			config_error(errors, config_place_of(c, r, "listen"),
+			    "listen: [listen %s] has role = admin, which "
+			    "serves no route", name);
 		if (j < c->n_listens)
 			continue;
 		near = str_nearest(name, names, c->n_listens);

@@ -49,7 +49,8 @@
 	X(bytes_in)		/* payload of messages */                    \
 	X(bytes_out)                                                         \
 	X(compression_shared_by_limit)	/* not dedicated, for want of memory */ \
-	X(sandbox_refused)	/* system calls */
+	X(sandbox_refused)	/* system calls */                          \
+	X(access_log_dropped)	/* lines that could not be written */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \

@@ -31,6 +31,8 @@ static const char *const names[PROTO_TYPES] = {
 	[PROTO_ANSWER] = "ANSWER",
 	[PROTO_DRAIN] = "DRAIN",
 	[PROTO_DRAINED] = "DRAINED",
+	[PROTO_BOARD] = "BOARD",
+	[PROTO_ACCESS_LOG] = "ACCESS_LOG",
 };
 
 const char *
@@ -100,6 +102,24 @@ proto_log_get(struct reader *r, struct proto_log *m)
 	m->level = reader_u8(r);
 	return reader_end(r) && m->format <= LOG_FORMAT_SYSLOG &&
 	    m->level <= LOG_LEVEL_DEBUG;
+}
+
+void
+proto_access_log_put(struct buf *b, const struct proto_access_log *m)
+{
+	buf_put_u8(b, m->format);
+	buf_put_u8(b, m->json);
+}
+
+bool
+proto_access_log_get(struct reader *r, struct proto_access_log *m)
+{
+	uint8_t json;
+
+	m->format = reader_u8(r);
+	json = reader_u8(r);
+	m->json = json == 1;
+	return reader_end(r) && m->format <= LOG_FORMAT_SYSLOG && json <= 1;
 }
 
 void

@@ -65,6 +65,8 @@ enum proto_type {
 	PROTO_DRAIN,		/* m→w  proto_drain.  A second one replaces
 				   the first: sooner, or with another code */
 	PROTO_DRAINED,		/* w→m  no connection is left */
+	PROTO_BOARD,		/* m→w  fd: the board, read-only */
+	PROTO_ACCESS_LOG,	/* m→w  fd, or none: off; proto_access_log */
 	PROTO_TYPES
 };
 
@@ -79,6 +81,11 @@ struct proto_hello {
 struct proto_log {
 	uint8_t format;		/* enum log_format */
 	uint8_t level;		/* enum log_level */
+};
+
+struct proto_access_log {
+	uint8_t format;		/* enum log_format */
+	bool json;
 };
 
 struct proto_metrics {
@@ -134,6 +141,8 @@ void proto_prepare_put(struct buf *, const struct proto_prepare *);
 bool proto_prepare_get(struct reader *, struct proto_prepare *);
 void proto_log_put(struct buf *, const struct proto_log *);
 bool proto_log_get(struct reader *, struct proto_log *);
+void proto_access_log_put(struct buf *, const struct proto_access_log *);
+bool proto_access_log_get(struct reader *, struct proto_access_log *);
 void proto_failed_put(struct buf *, const char *text);
 bool proto_failed_get(struct reader *, struct proto_failed *);
 void proto_listener_put(struct buf *, const struct proto_listener *);

@@ -14,10 +14,15 @@
 
 static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };
+static const char *const access_formats[] = {	/* enum
+						   config_access_format */
+	"text", "json", NULL };
 static const char *const transports[] = {	/* enum config_transport */
 	"ssl", "tcp", NULL };
 static const char *const real_ip_headers[] = {	/* enum config_real_ip */
 	"auto", "x-real-ip", "x-forwarded-for", "forwarded", NULL };
+static const char *const roles[] = {	/* enum config_role */
+	"websocket", "admin", NULL };
 static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const io_urings[] = {	/* enum config_io_uring */
@@ -72,6 +77,13 @@ static const struct setting table[] = {
   .help = "Where log lines go: stderr, syslog, or the path of a file." },
 { .key = "log_level", DAEMON(log_level), WORD(log_levels, "info"),
   .help = "The least important lines that are logged." },
+{ .key = "access_log", DAEMON(access_log), .type = SETTING_STRING,
+  .initial = "off",
+  .help = "Where a line goes for each WebSocket that opens or ends, and for "
+  "each request that is refused: off, stderr, syslog, or the path of a file." },
+{ .key = "access_log_format", DAEMON(access_log_format),
+  WORD(access_formats, "text"),
+  .help = "text, or json: an object a line." },
 { .key = "stop_timeout", DAEMON(stop_timeout_ms),
   NUMBER(DURATION, 0, DAY_MS, "10s"),
   .help = "How long a stop waits for clients to answer the closing "
@@ -121,9 +133,16 @@ static const struct setting table[] = {
   .example = "www-data",
   .help = "The group a unix socket belongs to, such as that of nginx.  Not "
   "set: the one that wssd was started with." },
+{ .key = "role", LISTEN(role), WORD(roles, "websocket"),
+  .help = "websocket serves clients by the routes.  admin serves /metrics "
+  "(for Prometheus), /livez and /readyz, and no route." },
+{ .key = "allow_public", LISTEN(allow_public), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "With role = admin: the address may be one that other machines can "
+  "reach." },
 { .key = "transport", LISTEN(transport), WORD(transports, "ssl"),
   .help = "ssl serves wss://.  tcp serves ws:// without encryption, for use "
-  "behind nginx or Apache." },
+  "behind nginx or Apache.  With role = admin, tcp is the default." },
 { .key = "trusted_proxies", LISTEN(trusted_proxies), .type = SETTING_LIST,
   .example = "127.0.0.1, ::1, unix:",
   .help = "The proxies that may say who the client is: their addresses, or "

@@ -169,7 +169,7 @@ int
 check_run(const char *config_path)
 {
 	struct check c = { .logs = LOGFILES_INIT, .world = {
-		.worker_fd = -1 } };
+		.worker_fd = -1, .board_fd = -1 } };
 	bool user_exists;
 
 	/* What is wrong is printed once; a log would say it again. */

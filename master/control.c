@@ -368,7 +368,8 @@ listen_on(struct control *control, struct err *err)
 	umask(old_mask);
 	if (bound != 0)
 		return err_set_errno(err, "cannot bind %s", control->path);
-	if (shared && (chown(control->path, 0, control->group) != 0 ||
+	if (shared && ((geteuid() == 0 &&
+	    chown(control->path, 0, control->group) != 0) ||
 	    chmod(control->path, 0660) != 0))
 		return err_set_errno(err, "cannot give %s to the group",
 		    control->path);
@@ -389,7 +390,9 @@ control_open(struct master *m, const char *group, struct err *err)
 	control->group = (gid_t)-1;
 	control->path = xasprintf("%s/control.sock", m->rundir.path);
 	list_init(&control->clients);
-	if (geteuid() == 0 && (gr = getgrnam(group)) != NULL)
+	/* As the unit of systemd does it: started as that very group. */
+	gr = getgrnam(group);
+	if (gr != NULL && (geteuid() == 0 || getegid() == gr->gr_gid))
 		control->group = gr->gr_gid;
 	if (listen_on(control, err) != 0) {
 		control_close(control);

@@ -18,8 +18,8 @@ struct control;
 struct master;
 
 /*
- * Listens on run_dir/control.sock: for root and the group (the config's,
- * when this is root), or for this user alone.
+ * Listens on run_dir/control.sock: for root, this user, and the config's
+ * group, when this is root or runs as that group.
  */
 struct control *control_open(struct master *, const char *group,
     struct err *);

@@ -187,8 +187,7 @@ job_finish(struct job *job, int exit_code, const char *text)
 		remember(m, exit_code, text);
 	answer(job, exit_code, text);
 	job_free(job);
-	notify_ready(&m->notify, exit_code == EXIT_OK ? "running" :
-	    "running; the last reload failed");
+	master_say_ready(m);
 	slots_resume(m);
 	start_soon(m);
 }

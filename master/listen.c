@@ -33,7 +33,7 @@ listener_unref(struct listener *l)
 	free(l);
 }
 
-static struct listener *
+struct listener *
 listener_new(const struct addr *wanted, size_t n_slots)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
@@ -211,6 +211,23 @@ probe_new(const struct config *config, const struct listen_set *old,
 	return 0;
 }
 
+struct listen_set *
+listen_set_new(void)
+{
+	struct listen_set *set = xcalloc(1, sizeof(*set));
+
+	set->refs = 1;
+	return set;
+}
+
+void
+listen_set_add(struct listen_set *set, struct listener *l, const char *name)
+{
+	set->rows = xreallocarray(set->rows, set->n + 1,
+	    sizeof(set->rows[0]));
+	set->rows[set->n++] = (struct listen_row){ l, xstrdup(name) };
+}
+
 static int
 add_row(struct listen_set *set, const struct config_listen *c, size_t index,
     struct listener *have, size_t n_slots, struct err *err)
@@ -230,9 +247,7 @@ add_row(struct listen_set *set, const struct config_listen *c, size_t index,
 		listener_unref(l);
 		return err_prefix(err, "%s:%u", c->place.file, c->place.line);
 	}
-	set->rows = xreallocarray(set->rows, set->n + 1,
-	    sizeof(set->rows[0]));
-	set->rows[set->n++] = (struct listen_row){ l, xstrdup(c->name) };
+	listen_set_add(set, l, c->name);
 	return 0;
 }
 
@@ -240,9 +255,8 @@ struct listen_set *
 listen_set_open(const struct config *config, struct listen_set *old,
     size_t n_slots, struct err *err)
 {
-	struct listen_set *set = xcalloc(1, sizeof(*set));
+	struct listen_set *set = listen_set_new();
 
-	set->refs = 1;
 	if (probe_new(config, old, err) != 0)
 		goto fail;
 	for (size_t i = 0; i < config->n_listens; i++) {

@@ -23,6 +23,8 @@ struct listener {
 	int *fds;			/* one a slot; unix: all the same */
 	size_t n_slots;
 	struct sock_file file;		/* of a unix socket */
+	bool activated;			/* by a socket unit: it has them too */
+	bool restore;			/* the descriptor store has others */
 };
 
 struct listen_row {
@@ -48,6 +50,11 @@ int listen_probe(const struct config *, const struct config_listen *,
  */
 struct listen_set *listen_set_open(const struct config *,
     struct listen_set *old, size_t n_slots, struct err *);
+/* For inherit.c: an empty set, and a listener without sockets in it. */
+struct listen_set *listen_set_new(void);
+struct listener *listener_new(const struct addr *wanted, size_t n_slots);
+void listen_set_add(struct listen_set *, struct listener *, const char *name);
+
 struct listen_set *listen_set_ref(struct listen_set *);
 /* The last reference closes the sockets no other set has. */
 void listen_set_unref(struct listen_set *);

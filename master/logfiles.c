@@ -66,48 +66,100 @@ open_file(const char *path, struct err *err)
 	return fd;
 }
 
+/*
+ * As stderr is, and not blocking: a pipe or a terminal is opened anew, since
+ * others share its flags.
+ */
+static int
+open_stderr(bool blocking, struct err *err)
+{
+	int fd = -1;
+
+	if (!blocking)
+		fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_CLOEXEC |
+		    O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		err_set_errno(err, "cannot use stderr");
+	return fd;
+}
+
+struct target {
+	const char *value;		/* of the setting */
+	bool background, blocking;
+	const char *run_dir, *name;	/* where there is neither stderr nor
+					   syslog */
+};
+
 static void
 adopt(struct logfiles *l, int fd, enum log_format format, char *path)
 {
-	log_to(fd, format);
 	logfiles_done(l);
 	l->fd = fd;
 	l->format = format;
 	l->path = path;
 }
 
-int
-logfiles_open(struct logfiles *l, const struct config_daemon *d,
-    bool background, struct err *err)
+static int
+open_target(struct logfiles *l, const struct target *t, struct err *err)
 {
-	bool to_stderr = strcmp(d->log, "stderr") == 0;
-	bool to_syslog = strcmp(d->log, "syslog") == 0;
+	bool to_stderr = strcmp(t->value, "stderr") == 0;
+	bool to_syslog = strcmp(t->value, "syslog") == 0;
 	char *path = NULL;
 	int fd;
 
-	if (to_stderr && background) {
+	if (to_stderr && t->background) {
 		to_stderr = false;
 		to_syslog = access(SYSLOG_SOCKET, F_OK) == 0;
 		if (!to_syslog)
-			path = xasprintf("%s/wssd.log", d->run_dir);
+			path = xasprintf("%s/%s", t->run_dir, t->name);
 	} else if (!to_stderr && !to_syslog) {
-		path = xstrdup(d->log);
+		path = xstrdup(t->value);
 	}
 	if (to_stderr)
-		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+		fd = open_stderr(t->blocking, err);
 	else
 		fd = to_syslog ? open_syslog(err) : open_file(path, err);
 	if (fd < 0) {
-		if (to_stderr)
-			err_set_errno(err, "cannot use stderr");
 		free(path);
 		return -1;
 	}
 	adopt(l, fd, to_syslog ? LOG_FORMAT_SYSLOG :
 	    to_stderr && stderr_is_journal() ? LOG_FORMAT_JOURNAL :
 	    LOG_FORMAT_PLAIN, path);
-	l->level = (enum log_level)d->log_level;
-	log_set_level(l->level);
+	return 0;
+}
+
+int
+logfiles_open(struct logfiles *l, const struct config_daemon *d,
+    bool background, struct err *err)
+{
+	struct target t = { d->log, background, true, d->run_dir,
+		"wssd.log" };
+	struct logfiles opened = LOGFILES_INIT;
+
+	if (open_target(&opened, &t, err) != 0)
+		return -1;
+	log_to(opened.fd, opened.format);
+	opened.level = (enum log_level)d->log_level;
+	log_set_level(opened.level);
+	logfiles_done(l);
+	*l = opened;
+	return 0;
+}
+
+int
+logfiles_open_access(struct logfiles *l, const struct config_daemon *d,
+    bool background, struct err *err)
+{
+	struct target t = { d->access_log, background, false, d->run_dir,
+		"access.log" };
+
+	l->json = d->access_log_format == CONFIG_ACCESS_JSON;
+	if (strcmp(d->access_log, "off") != 0)
+		return open_target(l, &t, err);
+	logfiles_done(l);
 	return 0;
 }
 

@@ -17,9 +17,10 @@ struct logfiles {
 	enum log_format format;
 	enum log_level level;
 	char *path;		/* of a file, else NULL */
+	bool json;		/* of the access log */
 };
 
-#define LOGFILES_INIT { -1, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO, NULL }
+#define LOGFILES_INIT { -1, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO, NULL, false }
 
 /*
  * Opens what [wssd] log names and logs there from now on.  In the
@@ -29,6 +30,13 @@ struct logfiles {
 int logfiles_open(struct logfiles *, const struct config_daemon *,
     bool background, struct err *);
 void logfiles_done(struct logfiles *);
+
+/*
+ * The same for [wssd] access_log, to which only the workers write.  fd is -1
+ * when it is off.
+ */
+int logfiles_open_access(struct logfiles *, const struct config_daemon *,
+    bool background, struct err *);
 
 /* "syslog", "stderr" or the path, for a person. */
 const char *logfiles_name(const struct logfiles *);

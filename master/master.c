@@ -15,7 +15,12 @@
 #include "common/alloc.h"
 #include "common/log.h"
 #include "master/control.h"
+#include "master/fdstore.h"
+#include "master/publish.h"
 #include "master/start.h"
+#include "master/status.h"
+
+#define STATUS_TICKS 10		/* seconds between lines for systemd */
 
 /* --- the end ------------------------------------------------------------------ */
 
@@ -100,6 +105,15 @@ master_start_failed(struct master *m, bool config_failed, const char *text)
 	stop_all(m);
 }
 
+void
+master_say_ready(const struct master *m)
+{
+	char line[STATUS_LINE_MAX];
+
+	status_line(m, line);
+	notify_ready(&m->notify, line);
+}
+
 /* All together: nobody is served by a daemon whose start then fails. */
 void
 master_slot_ready(struct master *m)
@@ -112,9 +126,10 @@ master_slot_ready(struct master *m)
 		slot_event(&m->slots[i], SLOT_READY);
 	m->state = MASTER_RUNNING;
 	slots_lend(m);
+	publish(m);
 	log_info("wssd " WSSD_VERSION " runs, %zu worker%s", m->n_slots,
 	    m->n_slots == 1 ? "" : "s");
-	notify_ready(&m->notify, "running");
+	master_say_ready(m);
 	start_is_ready(m);
 }
 
@@ -133,6 +148,7 @@ master_adopt(struct master *m, struct edition *edition,
 {
 	edition_unref(m->edition);
 	m->edition = edition;
+	fdstore_update(&m->notify, m->listen_set, set);
 	listen_set_unref(m->listen_set);
 	m->listen_set = set;
 }
@@ -142,8 +158,10 @@ master_reopen_logs(struct master *m, struct err *err)
 {
 	struct list *pos, *next;
 
-	if (logfiles_open(&m->logs, &m->edition->config->daemon,
-	    m->background, err) != 0)
+	const struct config_daemon *d = &m->edition->config->daemon;
+
+	if (logfiles_open(&m->logs, d, m->background, err) != 0 ||
+	    logfiles_open_access(&m->access_log, d, m->background, err) != 0)
 		return -1;
 	LIST_EACH(pos, next, &m->world.procs) {
 		struct proc *p = LIST_ITEM(pos, struct proc, link);
@@ -219,6 +237,7 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 {
 	struct master *m = arg;
 	uint64_t now = proc_now_ms();
+	char line[STATUS_LINE_MAX];
 	struct list *pos, *next;
 
 	(void)unused, (void)what;
@@ -226,7 +245,13 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 		proc_heartbeat(LIST_ITEM(pos, struct proc, link), now,
 		    m->edition->config->daemon.worker_timeout_ms);
 	control_tick(m->control);
+	publish(m);
 	reap_strangers(m);
+	if (m->state == MASTER_RUNNING && m->jobs.now == NULL &&
+	    ++m->ticks % STATUS_TICKS == 0) {
+		status_line(m, line);
+		notify_status(&m->notify, line);
+	}
 }
 
 static void
@@ -295,9 +320,13 @@ int
 master_run(const struct master_options *options)
 {
 	struct master m = { .options = *options, .rundir = RUNDIR_INIT,
-		.logs = LOGFILES_INIT, .notify = { .fd = -1 },
-		.world = { .worker_fd = -1 } };
+		.logs = LOGFILES_INIT, .access_log = LOGFILES_INIT,
+		.notify = { .fd = -1 },
+		.inherit = INHERIT_INIT, .world = { .worker_fd = -1,
+		.board_fd = -1 } };
 
+	/* First of all: their numbers are known, others' are not. */
+	inherit_take(&m.inherit);
 	list_init(&m.world.procs);
 	list_init(&m.listings);
 	m.started_at = time(NULL);

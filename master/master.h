@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "master/inherit.h"
 #include "master/job.h"
 #include "master/listen.h"
 #include "master/logfiles.h"
@@ -37,6 +38,7 @@ enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
 
 enum master_stop { STOP_GRACEFUL, STOP_FAST, STOP_NOW };
 
+struct board;
 struct control;
 
 struct master {
@@ -50,12 +52,14 @@ struct master {
 	int exit_code;
 
 	struct rundir rundir;
-	struct logfiles logs;
+	struct logfiles logs, access_log;
 	struct notify notify;
 	struct control *control;
+	struct board *board;
 
 	struct edition *edition;	/* in use */
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */
+	struct inherit inherit;		/* until they are in use */
 	uint32_t last_generation;
 	char *last_error;		/* of the last reload; NULL = it worked */
 	time_t last_error_at;
@@ -68,6 +72,7 @@ struct master {
 
 	time_t started_at;
 	uint64_t started_ms;
+	unsigned ticks;
 	struct event *tick, *watchdog, *signals[MASTER_SIGNALS];
 };
 
@@ -76,9 +81,11 @@ int master_run(const struct master_options *);
 
 /* A new edition and its sockets are in use from now on; takes both. */
 void master_adopt(struct master *, struct edition *, struct listen_set *);
-/* Opens the log anew and hands it to all workers. */
+/* Opens the logs anew and hands it to all workers. */
 int master_reopen_logs(struct master *, struct err *);
 void master_stop(struct master *, enum master_stop);
+/* The service manager hears that it runs, or runs again. */
+void master_say_ready(const struct master *);
 
 /* From the slots. */
 void master_slot_ready(struct master *);

@@ -102,7 +102,7 @@ notify_reloading(const struct notify *n)
 	char text[128];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu\n",
+	snprintf(text, sizeof(text), "RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=%llu\n",
 	    (unsigned long long)now.tv_sec * 1000000 +
 	    (unsigned long long)now.tv_nsec / 1000);
 	tell(n, text);
@@ -120,11 +120,62 @@ notify_status(const struct notify *n, const char *status)
 void
 notify_stopping(const struct notify *n)
 {
-	tell(n, "STOPPING=1\n");
+	tell(n, "STOPPING=1\nSTATUS=stopping\n");
 }
 
 void
 notify_watchdog(const struct notify *n)
 {
 	tell(n, "WATCHDOG=1\n");
+}
+
+/* SCM_RIGHTS takes at most 253 (unix(7)). */
+#define FDS_A_MESSAGE 253
+
+static void
+store_some(const struct notify *n, const char *name, const int *fds,
+    size_t n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(FDS_A_MESSAGE * sizeof(int))];
+	} control;
+	char text[512];
+	struct iovec iov = { text, (size_t)snprintf(text, sizeof(text),
+		"FDSTORE=1\nFDNAME=%s\n", name) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = CMSG_SPACE(n_fds * sizeof(int)) };
+	struct cmsghdr *cmsg;
+
+	memset(&control, 0, sizeof(control));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
+	if (sendmsg(n->fd, &msg, MSG_NOSIGNAL) < 0)
+		log_warn("the service manager does not keep %s", name);
+}
+
+void
+notify_store(const struct notify *n, const char *name, const int *fds,
+    size_t n_fds)
+{
+	size_t piece;
+
+	for (size_t done = 0; n->fd >= 0 && done < n_fds; done += piece) {
+		piece = n_fds - done < FDS_A_MESSAGE ? n_fds - done :
+		    FDS_A_MESSAGE;
+		store_some(n, name, fds + done, piece);
+	}
+}
+
+void
+notify_forget(const struct notify *n, const char *name)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s\n", name);
+	tell(n, text);
 }

@@ -6,6 +6,7 @@
 #ifndef WSSD_MASTER_NOTIFY_H
 #define WSSD_MASTER_NOTIFY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -24,5 +25,15 @@ void notify_reloading(const struct notify *);
 void notify_status(const struct notify *, const char *status);
 void notify_stopping(const struct notify *);
 void notify_watchdog(const struct notify *);
+
+/*
+ * Descriptors to keep under that name, for the next process of the service;
+ * the store has room for FileDescriptorStoreMax=.  Those it has are known to
+ * it.
+ */
+void notify_store(const struct notify *, const char *name, const int *fds,
+    size_t n);
+/* Closes all it has of that name. */
+void notify_forget(const struct notify *, const char *name);
 
 #endif

@@ -52,7 +52,8 @@ struct proc_world {
 	struct list procs;		/* every struct proc */
 	int worker_fd;
 	uint64_t hash_key[2];
-	const struct logfiles *logs;
+	const struct logfiles *logs, *access_log;
+	int board_fd;			/* -1: check, which has none */
 };
 
 struct proc {
@@ -98,6 +99,7 @@ const char *proc_text(const struct proc *);
 const char *proc_state_name(const struct proc *);
 
 void proc_send_peer(struct proc *, unsigned slot, int cell_ro_fd);
+/* Both logs. */
 void proc_send_log(struct proc *);
 /* In RUNNING: a new edition.  READY or FAILED is told to the owner. */
 void proc_prepare(struct proc *, struct edition *);

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/board.h"
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "master/control.h"
+#include "master/fdstore.h"
 #include "master/master.h"
 
 static void
@@ -135,6 +137,11 @@ open_log(struct master *m)
 		start_report(m, err.text);
 		return EXIT_GENERIC;
 	}
+	if (logfiles_open_access(&m->access_log, &m->edition->config->daemon,
+	    m->background, &err) != 0) {
+		start_report(m, err.text);
+		return EXIT_GENERIC;
+	}
 	if (m->background)
 		let_go_of_terminal(m);
 	return EXIT_OK;
@@ -143,15 +150,20 @@ open_log(struct master *m)
 static int
 open_sockets(struct master *m)
 {
+	struct listen_set *inherited = NULL;
 	struct err err = ERR_INIT;
 
 	m->n_slots = m->edition->config->daemon.workers;
-	m->listen_set = listen_set_open(m->edition->config, NULL, m->n_slots,
-	    &err);
+	if (inherit_listen_set(&m->inherit, m->n_slots, &inherited,
+	    &err) == 0)
+		m->listen_set = listen_set_open(m->edition->config,
+		    inherited, m->n_slots, &err);
 	if (m->listen_set != NULL)
-		return EXIT_OK;
-	start_report(m, err.text);
-	return EXIT_GENERIC;
+		fdstore_update(&m->notify, inherited, m->listen_set);
+	else
+		start_report(m, err.text);
+	listen_set_unref(inherited);
+	return m->listen_set != NULL ? EXIT_OK : EXIT_GENERIC;
 }
 
 static int
@@ -218,12 +230,24 @@ make_loop(struct master *m)
 	return EXIT_GENERIC;
 }
 
+static int
+make_board(struct master *m)
+{
+	struct err err = ERR_INIT;
+
+	m->board = board_create(&m->world.board_fd, &err);
+	if (m->board != NULL)
+		return EXIT_OK;
+	start_report(m, err.text);
+	return EXIT_GENERIC;
+}
+
 int
 start_prepare(struct master *m)
 {
 	static int (*const steps[])(struct master *) = {
-		make_loop, raise_limits, make_hash_key, open_worker,
-		load_config, check_user, lock_run_dir, open_log,
+		make_loop, raise_limits, make_hash_key, make_board,
+		open_worker, load_config, check_user, lock_run_dir, open_log,
 		open_sockets, open_control,
 	};
 	int code;
@@ -232,6 +256,7 @@ start_prepare(struct master *m)
 	m->ready_fd = m->options.ready_fd;
 	m->background = m->ready_fd >= 0;
 	m->world.logs = &m->logs;
+	m->world.access_log = &m->access_log;
 	notify_init(&m->notify);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		code = steps[i](m);
@@ -247,12 +272,17 @@ void
 start_undo(struct master *m)
 {
 	listen_set_unref(m->listen_set);
+	inherit_done(&m->inherit);
 	edition_unref(m->edition);
 	rundir_done(&m->rundir);
 	notify_done(&m->notify);
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);
 	logfiles_done(&m->logs);
+	logfiles_done(&m->access_log);
 	free(m->last_error);
+	board_unmap(m->board);
+	if (m->world.board_fd >= 0)
+		close(m->world.board_fd);
 	if (m->world.worker_fd >= 0)
 		close(m->world.worker_fd);
 	if (m->ready_fd >= 0)

@@ -2,7 +2,6 @@
 /* Owns nothing: reads the master's state and the cells. */
 #include "master/status.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "common/sandbox.h"
 #include "master/control.h"
 #include "master/master.h"
+#include "master/publish.h"
 #include "master/tally.h"
 
 static json_t *
@@ -43,21 +43,9 @@ when(uint64_t seconds)
 static json_t *
 rss_bytes(pid_t pid)
 {
-	char path[64], text[128];
-	unsigned long pages = 0;
-	ssize_t n;
-	int fd;
+	uint64_t bytes = publish_rss(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return json_null();
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%*u %lu", &pages) != 1)
-		return json_null();
-	return integer((uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	return bytes == 0 ? json_null() : integer(bytes);
 }
 
 #define PUT(name) json_object_set_new(o, #name, integer(sum->name));
@@ -208,8 +196,9 @@ listens_json(const struct master *m, const struct metrics *total)
 		    l->name);
 
 		json_array_append_new(rows, json_pack(
-		    "{s:o, s:s, s:o, s:o, s:o}",
+		    "{s:o, s:s, s:s, s:o, s:o, s:o}",
 		    "name", control_string(l->name),
+		    "role", l->role == CONFIG_ADMIN ? "admin" : "websocket",
 		    "transport", l->transport == CONFIG_SSL ? "ssl" : "tcp",
 		    "addresses", addresses_json(m, l->name),
 		    "accepted", integer(sum->accepted),
@@ -283,6 +272,24 @@ config_json(const struct master *m)
 	    "last_error", text_or_null(m->last_error),
 	    "last_error_at", m->last_error == NULL ? json_null() :
 	    when((uint64_t)m->last_error_at));
+}
+
+void
+status_line(const struct master *m, char out[STATUS_LINE_MAX])
+{
+	uint64_t open = 0;
+	size_t running = 0;
+	struct list *pos;
+
+	for (size_t i = 0; i < m->n_slots; i++)
+		running += m->slots[i].current != NULL;
+	for (pos = m->world.procs.next; pos != &m->world.procs;
+	    pos = pos->next)
+		open += metrics_get(&LIST_ITEM(pos, struct proc,
+		    link)->cell->open);
+	snprintf(out, STATUS_LINE_MAX, "running: %zu of %zu workers, %llu "
+	    "WebSockets%s", running, m->n_slots, (unsigned long long)open,
+	    m->last_error != NULL ? "; the last reload failed" : "");
 }
 
 json_t *

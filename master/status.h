@@ -13,4 +13,8 @@ struct master;
 
 json_t *status_json(const struct master *);
 
+/* "running: 4 of 4 workers, 17 WebSockets", for `systemctl status'. */
+#define STATUS_LINE_MAX 128
+void status_line(const struct master *, char out[STATUS_LINE_MAX]);
+
 #endif

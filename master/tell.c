@@ -32,6 +32,17 @@ proc_send_peer(struct proc *p, unsigned slot, int cell_ro_fd)
 	send_to(p, PROTO_PEER, 0, &b, cell_ro_fd);
 }
 
+static void
+send_access_log(struct proc *p)
+{
+	const struct logfiles *l = p->world->access_log;
+	struct proto_access_log m = { (uint8_t)l->format, l->json };
+	struct buf b = BUF_INIT;
+
+	proto_access_log_put(&b, &m);
+	send_to(p, PROTO_ACCESS_LOG, 0, &b, l->fd);
+}
+
 void
 proc_send_log(struct proc *p)
 {
@@ -41,6 +52,8 @@ proc_send_log(struct proc *p)
 
 	proto_log_put(&b, &m);
 	send_to(p, PROTO_LOG, 0, &b, p->world->logs->fd);
+	if (p->world->access_log != NULL)
+		send_access_log(p);
 }
 
 static void
@@ -206,6 +219,8 @@ void
 proc_tell_world(struct proc *p, struct edition *edition, bool strict)
 {
 	send_metrics(p);
+	if (p->world->board_fd >= 0)
+		send_to(p, PROTO_BOARD, 0, NULL, p->world->board_fd);
 	proc_send_log(p);
 	send_edition(p, edition, strict);
 }

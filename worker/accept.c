@@ -90,17 +90,22 @@ start(struct acceptor *a, int fd, const struct addr *addr)
 	const struct config_listen *listen =
 	    snapshot_listen(w->snapshot, a->who.listen);
 	struct limits_place place;
-	const char *limit;
+	const char *limit = NULL;
 
 	metrics_add(&w->metrics->accepted, 1);
 	metrics_add(&a->metrics->accepted, 1);
-	conn_place(w, listen, addr, &place);
-	limit = limits_reached(&w->limits, &w->snapshot->config->daemon,
-	    &place);
-	if (limit != NULL || listen == NULL) {
+	if (listen == NULL) {
+		limit = "its [listen] has been removed";
+	} else {
+		conn_place(w, listen, addr, &place);
+		/* A full service is one that somebody wants to look at. */
+		if (listen->role != CONFIG_ADMIN)
+			limit = limits_reached(&w->limits,
+			    &w->snapshot->config->daemon, &place);
+	}
+	if (limit != NULL) {
 		metrics_add(&w->metrics->refused_limit, 1);
-		log_refused(w, addr, limit != NULL ? limit :
-		    "its [listen] has been removed");
+		log_refused(w, addr, limit);
 		close(fd);
 		return;
 	}
@@ -231,6 +236,36 @@ accept_close_all(struct worker *w)
 {
 	close_list(&w->acceptors);
 	close_list(&w->listening);
+}
+
+void
+accept_close_clients(struct worker *w)
+{
+	struct list *link, *next;
+
+	close_list(&w->listening);
+	LIST_EACH(link, next, &w->acceptors) {
+		struct acceptor *a = LIST_ITEM(link, struct acceptor, link);
+		const struct config_listen *listen =
+		    snapshot_listen(w->snapshot, a->who.listen);
+
+		if (listen == NULL || listen->role != CONFIG_ADMIN)
+			acceptor_free(a);
+	}
+}
+
+void
+accept_last(struct worker *w)
+{
+	struct list *link, *next;
+
+	LIST_EACH(link, next, &w->acceptors) {
+		struct acceptor *a = LIST_ITEM(link, struct acceptor, link);
+
+		if (!a->paused)
+			on_acceptable(-1, EV_READ, a);
+		acceptor_free(a);
+	}
 }
 
 void

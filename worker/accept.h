@@ -19,6 +19,10 @@ void accept_commit(struct worker *);
 void accept_abort(struct worker *);
 void accept_close(struct worker *, const struct proto_listener *);
 void accept_close_all(struct worker *);
+/* But those of role = admin: they tell that the service stops. */
+void accept_close_clients(struct worker *);
+/* Takes what waits at those that are left, and closes them. */
+void accept_last(struct worker *);
 /* Every tick: goes on after it was out of descriptors. */
 void accept_tick(struct worker *);
 

@@ -167,6 +167,7 @@ websocket_over(struct wss_conn *c)
 	metrics_add(&w->metrics->closed, 1);
 	if (c->close_code == WS_CLOSE_ABNORMAL)
 		metrics_add(&w->metrics->closed_abnormal, 1);
+	accesslog_close(c);
 	log_debug("conn=%llx close %u", (unsigned long long)c->id,
 	    (unsigned)c->close_code);
 	list_append(&w->ended, &c->ended);
@@ -255,6 +256,7 @@ conn_answer_close(struct wss_conn *c, unsigned code, const char *reason,
     size_t reason_len)
 {
 	c->close_received = true;
+	c->closed_by_client = c->close_code == 0;
 	conn_set_cause(c, code, reason, reason_len);
 	/* §5.5.1: the answer echoes the status code it received. */
 	send_close(c, code, "", 0);
@@ -352,6 +354,7 @@ conn_free(struct wss_conn *c)
 	list_remove(&c->dead);
 	wheel_clear(&c->timer);
 	ids_remove(w, c);
+	w->n_admin -= c->listen->role == CONFIG_ADMIN;
 	limits_count(&w->limits, &c->place, -1);
 	stream_done(&c->stream);
 	ws_done(&c->ws);
@@ -398,6 +401,7 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	list_init(&c->dead);
 	wheel_entry_init(&c->timer);
 	ids_add(w, c);
+	w->n_admin += listen->role == CONFIG_ADMIN;
 	c->place = *place;
 	limits_count(&w->limits, &c->place, 1);
 	ws_init(&c->ws);

@@ -87,13 +87,13 @@ struct wss_conn {
 					   with its proxy */
 	bool in_open;			/* inside the handler's open() */
 	bool close_sent, close_received;
-	bool paused_by_handler;
-	bool paused_by_output;
+	bool paused_by_handler, paused_by_output;
 	bool want_writable;		/* WSS_FULL was said */
 	bool drained;			/* since the marks were last looked at */
 	bool close_in_open;		/* wss_close() inside open() */
 	bool input_held;		/* frames wait in stream.in for the end of
 					   a pause */
+	bool closed_by_client;		/* it sent its Close first */
 	bool draining;			/* a drain has told it to close */
 };
 

@@ -11,6 +11,8 @@
 
 /* What is left of a stop's time for the last flush and the exit itself. */
 #define EXIT_MS 500
+/* The same for requests to the admin pages: less, as they all have to go. */
+#define ADMIN_MS 300
 
 static void
 tell(struct wss_conn *c, const struct proto_drain *how)
@@ -42,7 +44,11 @@ drain_start(struct worker *w, const struct proto_drain *how)
 {
 	uint64_t end = how->window_ms;
 
-	accept_close_all(w);
+	/* Who is replaced shares its sockets with its successor. */
+	if (how->code == WS_CLOSE_GOING_AWAY && w->snapshot != NULL)
+		accept_close_clients(w);
+	else
+		accept_close_all(w);
 	if (w->drain.on) {
 		/* A stop after a drain has begun: sooner, never later. */
 		uint64_t old_end = w->drain.start_ms + w->drain.how.window_ms;
@@ -56,10 +62,10 @@ drain_start(struct worker *w, const struct proto_drain *how)
 	w->drain.how = *how;
 	w->drain.how.window_ms = (uint32_t)end;
 	w->drain.start_ms = w->now_ms;
-	w->drain.total = w->n_conns;
+	w->drain.total = w->n_conns - w->n_admin;
 	w->drain.closed = 0;
 	metrics_set(&w->metrics->draining, 1);
-	log_info("closing %zu connections with %u within %u ms", w->n_conns,
+	log_info("closing %zu connections with %u within %u ms", w->drain.total,
 	    how->code, (unsigned)end);
 	drain_tick(w);
 }
@@ -89,7 +95,8 @@ drain_tick(struct worker *w)
 
 		if (w->drain.closed >= n)
 			break;
-		if (c->draining || c->state == CONN_DEAD)
+		if (c->draining || c->state == CONN_DEAD ||
+		    c->listen->role == CONFIG_ADMIN)
 			continue;
 		/* A handshake may end, and have its Close, within the
 		   window. */
@@ -110,7 +117,16 @@ drain_refuses(const struct worker *w)
 }
 
 bool
-drain_over(const struct worker *w)
+drain_over(struct worker *w)
 {
-	return w->drain.on && w->n_conns == 0;
+	struct drain *d = &w->drain;
+
+	if (!d->on || w->n_conns > w->n_admin)
+		return false;
+	if (d->over_ms == 0) {
+		/* Who asks for the admin pages now is answered still. */
+		accept_last(w);
+		d->over_ms = w->now_ms;
+	}
+	return w->n_admin == 0 || w->now_ms - d->over_ms >= ADMIN_MS;
 }

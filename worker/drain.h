@@ -21,6 +21,7 @@ struct drain {
 	uint64_t start_ms;
 	size_t total;		/* connections at the start */
 	size_t closed;		/* of these told to close */
+	uint64_t over_ms;	/* when the last client had left; 0 = not yet */
 };
 
 /* A second call replaces a window by a shorter one, never by a longer. */
@@ -29,7 +30,7 @@ void drain_start(struct worker *, const struct proto_drain *);
 void drain_tick(struct worker *);
 /* A request that comes now would only be closed again: 503. */
 bool drain_refuses(const struct worker *);
-/* True when it is on and no connection is left. */
-bool drain_over(const struct worker *);
+/* True when it is on and no client is left. */
+bool drain_over(struct worker *);
 
 #endif

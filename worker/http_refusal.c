@@ -17,6 +17,7 @@ struct status {
 
 static const struct status statuses[] = {
 	{ 101, "Switching Protocols", "" },
+	{ 200, "OK", "" },
 	{ 400, "Bad Request", "" },
 	{ 401, "Unauthorized", "" },
 	{ 403, "Forbidden", "" },

@@ -66,6 +66,19 @@ on_peer(struct worker *w, struct chan_message *m)
 }
 
 static bool
+on_board(struct worker *w, struct chan_message *m)
+{
+	struct err err = ERR_INIT;
+
+	if (m->fd == -1 || w->board != NULL || !reader_end(&m->payload))
+		return false;
+	w->board = board_map(m->fd, &err);
+	if (w->board == NULL)
+		log_warn("%s", err.text);
+	return true;
+}
+
+static bool
 on_log(struct worker *w, struct chan_message *m)
 {
 	struct proto_log p;
@@ -77,6 +90,18 @@ on_log(struct worker *w, struct chan_message *m)
 	if (w->log_fd != -1)
 		close(w->log_fd);
 	w->log_fd = m->fd;
+	m->fd = -1;
+	return true;
+}
+
+static bool
+on_access_log(struct worker *w, struct chan_message *m)
+{
+	struct proto_access_log p;
+
+	if (!proto_access_log_get(&m->payload, &p))
+		return false;
+	accesslog_to(w, m->fd, (enum log_format)p.format, p.json);
 	m->fd = -1;
 	return true;
 }
@@ -277,7 +302,9 @@ static const struct {
 } messages[PROTO_TYPES] = {
 	[PROTO_METRICS] = { on_metrics },
 	[PROTO_PEER] = { on_peer },
+	[PROTO_BOARD] = { on_board },
 	[PROTO_LOG] = { on_log },
+	[PROTO_ACCESS_LOG] = { on_access_log },
 	[PROTO_FILE] = { on_file },
 	[PROTO_PREPARE] = { on_prepare },
 	[PROTO_LISTENER] = { on_listener },
@@ -314,6 +341,7 @@ on_master_gone(struct worker *w)
 	p.timeout_ms = (uint32_t)w->snapshot->config->daemon.stop_timeout_ms;
 	/* A handler that loops must not make an orphan of us for ever. */
 	alarm(p.timeout_ms / 1000 + 2);
+	accept_close_all(w);
 	drain_start(w, &p);
 }
 

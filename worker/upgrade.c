@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "worker/admin.h"
 #include "worker/api.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
@@ -15,6 +16,8 @@ conn_refuse(struct wss_conn *c, const struct http_refusal *refusal)
 
 	metrics_add(&c->worker->metrics->http_refused, 1);
 	conn_log(c, "refused %u: %s", refusal->status, refusal->reason);
+	accesslog_refused(c, c->worker->current == c ? c->worker->request :
+	    NULL, refusal);
 	http_refusal_put(&answer, refusal);
 	conn_put_bytes(c, answer.data, answer.len);
 	buf_done(&answer);
@@ -43,6 +46,7 @@ become_open(struct wss_conn *c)
 	metrics_add(&m->upgrades, 1);
 	metrics_add(&c->route->metrics->upgrades, 1);
 	conn_set_state(c, CONN_OPEN);
+	accesslog_open(c, c->worker->request);
 	if (c->close_in_open)
 		close_now(c);
 }
@@ -128,22 +132,36 @@ check_request(struct wss_conn *c, const struct http_request *request,
 	return route;
 }
 
+static void
+answer_client(struct wss_conn *c, const struct http_request *request,
+    bool more)
+{
+	struct http_refusal refusal;
+	struct handshake hs;
+
+	c->route = check_request(c, request, more, &hs, &refusal);
+	if (c->route == NULL)
+		conn_refuse(c, &refusal);
+	else
+		ask_handler(c, request, &hs);
+}
+
 void
 conn_upgrade(struct wss_conn *c, const uint8_t *head, size_t len, bool more)
 {
 	struct http_request request;
 	struct http_refusal refusal;
-	struct handshake hs;
-	struct wss_route *route = NULL;
 
 	if (http_parse(head, len, c->listen->max_headers, &request,
-	    &refusal) == 0 &&
-	    conn_learn_client(c, &request, &refusal) == 0)
-		route = check_request(c, &request, more, &hs, &refusal);
-	if (route == NULL) {
+	    &refusal) != 0 ||
+	    conn_learn_client(c, &request, &refusal) != 0) {
 		conn_refuse(c, &refusal);
 		return;
 	}
-	c->route = route;
-	ask_handler(c, &request, &hs);
+	c->worker->request = &request;
+	if (c->listen->role == CONFIG_ADMIN)
+		admin_answer(c, &request);
+	else
+		answer_client(c, &request, more);
+	c->worker->request = NULL;
 }

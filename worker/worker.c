@@ -82,6 +82,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	note_lag(w);
 	wheel_advance(&w->wheel, w->now_ms, on_due, w);
 	accept_tick(w);
+	accesslog_tick(w);
 	ratelog_tick(&w->ratelog, w->now_ms);
 	confine_tick(w);
 	if (w->ticks % TRIM_TICKS == 0)
@@ -96,6 +97,7 @@ on_turn_over(void *arg)
 	struct worker *w = arg;
 
 	conns_turn_over(w);
+	accesslog_flush(w);
 	if (drain_over(w)) {
 		link_send_drained(w);
 		event_base_loopbreak(w->base);
@@ -136,6 +138,7 @@ worker_init(struct worker *w, int chan)
 	w->bio_method = tls_bio_method_new();
 	w->chan = chan;
 	w->log_fd = -1;
+	accesslog_init(&w->accesslog);
 	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
 	list_init(&w->listening);
@@ -154,6 +157,7 @@ worker_done(struct worker *w)
 {
 	link_stop(w);
 	accept_close_all(w);
+	accesslog_done(w);
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);
 	modules_done(&w->modules);
@@ -170,6 +174,7 @@ worker_done(struct worker *w)
 	free(w->chan_room);
 	close(w->reserve_fd);
 	metrics_unmap(w->metrics);
+	board_unmap(w->board);
 }
 
 int

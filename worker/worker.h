@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/board.h"
 #include "common/buf.h"
 #include "common/files.h"
 #include "common/list.h"
 #include "common/metrics.h"
+#include "worker/accesslog.h"
 #include "worker/drain.h"
 #include "worker/limits.h"
 #include "worker/module.h"
@@ -50,6 +52,7 @@ struct worker {
 
 	struct metrics *metrics;
 	struct limits limits;
+	const struct board *board;	/* NULL in a trial */
 	unsigned slot;
 	int reserve_fd;			/* given up to answer EMFILE */
 
@@ -57,18 +60,21 @@ struct worker {
 	struct list conns;		/* all, in the order of their ids */
 	struct wss_conn **by_id;	/* hash table with n_by_id heads */
 	size_t n_by_id, n_conns;
+	size_t n_admin;			/* of n_conns: of role = admin */
 	struct list dirty;		/* have output to write in this turn */
 	struct list ended;		/* the handler must be told */
 	struct list dead;		/* to be freed at the end of the turn */
 	struct wheel wheel;
 	struct wss_conn *current;	/* whose input is being handled: its
 					   output goes to gather */
+	const struct http_request *request;	/* its, while it is answered */
 	struct buf gather;
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
 	struct ws_deflate_pool deflate_pool;
 	uint64_t last_id;
 	uint64_t now_ms;		/* monotonic; as of this callback */
 
+	struct accesslog accesslog;
 	struct drain drain;
 	struct ratelog ratelog;
 	uint64_t tick_us;		/* when the last tick ran */

@@ -67,6 +67,7 @@ class Daemon:
         self.exit_code = None
         self.mark = uuid.uuid4().hex
         self.preexec = preexec
+        self.launcher, self.pass_fds = [], []
         self.env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:"
                         "abort_on_error=1", **{MARK: self.mark})
         self.env.pop("NOTIFY_SOCKET", None)
@@ -103,9 +104,9 @@ class Daemon:
         """Starts it in the foreground and does not wait."""
         with open(self.stderr, "ab") as out:
             self.process = subprocess.Popen(
-                [self.bin / "wssd", "-c", self.path, *args],
+                [*self.launcher, self.bin / "wssd", "-c", self.path, *args],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=self.env, preexec_fn=self.preexec)
+                env=self.env, preexec_fn=self.preexec, pass_fds=self.pass_fds)
         self.exit_code = None
         return self
 

@@ -218,7 +218,8 @@ def test_stop_during_a_reload(daemon):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes others")
 def test_as_an_ordinary_user(daemon):
     os.chown(daemon.folder, 65534, 65534)
-    daemon.config(user="no-such-user")	# which nobody can become
+    # Which nobody can become.
+    daemon.config(user="no-such-user", group="no-such-group")
     nobody = {"user": 65534, "group": 65534, "extra_groups": []}
     daemon.ctl("check", **nobody)
     daemon.ctl("start", **nobody)
@@ -228,6 +229,18 @@ def test_as_an_ordinary_user(daemon):
     # Root may do everything.
     daemon.ctl("restart", "--rolling")
     daemon.ctl("stop", **nobody)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its user")
+def test_as_an_ordinary_user_of_the_group(daemon):
+    """As systemd starts it: the group's members may look, and no more."""
+    os.chown(daemon.folder, 65534, 65534)
+    daemon.ctl("start", user=65534, group=65534, extra_groups=[])
+    member = {"user": 65533, "group": 65533, "extra_groups": [65534]}
+    daemon.ctl("status", **member)
+    daemon.ctl("stop", expect=4, **member)
+    daemon.ctl("status", expect=4, user=65533, group=65533, extra_groups=[])
+    daemon.ctl("stop")
 
 
 def test_start_timeout(daemon):
@@ -863,10 +876,10 @@ def test_service_manager(daemon, abstract):
             return True
         process = daemon.foreground(NOTIFY_SOCKET=name,
                                     WATCHDOG_USEC="200000")
-        assert heard("READY=1\nSTATUS=running")
+        assert heard("READY=1\nSTATUS=running: 2 of 2 workers, 0 Web")
         assert heard("WATCHDOG=1")
         daemon.ctl("reload")
-        assert heard("RELOADING=1\nMONOTONIC_USEC=")
+        assert heard("RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=")
         daemon.ctl("stop")
         assert heard("STOPPING=1")
         assert process.wait(10) == 0

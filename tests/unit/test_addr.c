@@ -176,6 +176,29 @@ knows_unix_sockets(void **state)
 	assert_false(addr_is_unix(&addr));
 }
 
+static void
+knows_loopback(void **state)
+{
+	static const struct {
+		const char *text;
+		bool loopback;
+	} rows[] = {
+		{ "127.0.0.1:1", true }, { "127.255.255.255:1", true },
+		{ "[::1]:1", true }, { "[::ffff:127.0.0.1]:1", true },
+		{ "0.0.0.0:1", false }, { "[::]:1", false },
+		{ "128.0.0.1:1", false }, { "126.255.255.255:1", false },
+		{ "[::2]:1", false }, { "[::ffff:10.0.0.1]:1", false },
+		{ "[1::1]:1", false },
+	};
+	struct addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(addr_parse(rows[i].text, &addr, NULL), 0);
+		assert_int_equal(addr_is_loopback(&addr), rows[i].loopback);
+	}
+}
+
 int
 main(void)
 {
@@ -185,6 +208,7 @@ main(void)
 		cmocka_unit_test(compares),
 		cmocka_unit_test(takes_other_families),
 		cmocka_unit_test(knows_unix_sockets),
+		cmocka_unit_test(knows_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

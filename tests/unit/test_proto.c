@@ -19,6 +19,7 @@ union any {
 	struct proto_metrics metrics;
 	struct proto_prepare prepare;
 	struct proto_log log;
+	struct proto_access_log access_log;
 	struct proto_failed failed;
 	struct proto_listener listener;
 	struct proto_query query;
@@ -44,6 +45,7 @@ GET(hello)
 GET(metrics)
 GET(prepare)
 GET(log)
+GET(access_log)
 GET(failed)
 GET(listener)
 GET(query)
@@ -103,6 +105,20 @@ check_log(const union any *m)
 {
 	assert_int_equal(m->log.format, LOG_FORMAT_SYSLOG);
 	assert_int_equal(m->log.level, LOG_LEVEL_DEBUG);
+}
+
+static void
+put_access_log(struct buf *b)
+{
+	proto_access_log_put(b, &(struct proto_access_log){
+	    LOG_FORMAT_JOURNAL, true });
+}
+
+static void
+check_access_log(const union any *m)
+{
+	assert_int_equal(m->access_log.format, LOG_FORMAT_JOURNAL);
+	assert_true(m->access_log.json);
 }
 
 static void
@@ -183,7 +199,7 @@ check_drain(const union any *m)
 
 static const struct row rows[] = {
 	ROW(hello), ROW(metrics), ROW(prepare), ROW(log), ROW(failed),
-	ROW(listener), ROW(query), ROW(answer), ROW(drain),
+	ROW(listener), ROW(query), ROW(answer), ROW(drain), ROW(access_log),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
