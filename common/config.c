@@ -186,7 +186,6 @@ read_header(const struct reading *r)
 	case SETTING_LISTEN:
 		listen->place = place;
 		listen->name = xstrdup(read_name(r));
-		listen->context_index = SIZE_MAX;
 		break;
 	case SETTING_CONTEXT:
 		context->place = place;
@@ -346,6 +345,7 @@ config_unref(struct config *c)
 		settings_done(SETTING_LISTEN, &c->listens[i]);
 		free(c->listens[i].name);
 		free(c->listens[i].addrs);
+		free(c->listens[i].contexts);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++) {
 		settings_done(SETTING_CONTEXT, &c->contexts[i]);

@@ -16,19 +16,15 @@
 
 #include "common/addr.h"
 #include "common/bundle.h"
+#include "common/config_errors.h"
 
 struct setting;
 
 #define CONFIG_LISTENS_MAX 64
 #define CONFIG_CONTEXTS_MAX 4096
+#define CONFIG_PAIRS_MAX 4	/* certificates of one context */
 #define CONFIG_ROUTES_MAX 256
 #define CONFIG_WORKERS_MAX 256
-
-/* Where a value or a section stands: file is the bundle's string. */
-struct config_place {
-	const char *file;
-	unsigned line;
-};
 
 struct config_strings {
 	char **items;
@@ -38,6 +34,8 @@ struct config_strings {
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_transport { CONFIG_SSL, CONFIG_TCP };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_verify { CONFIG_VERIFY_OFF, CONFIG_VERIFY_OPTIONAL,
+	CONFIG_VERIFY_REQUIRE };
 
 /* [wssd] */
 struct config_daemon {
@@ -63,9 +61,11 @@ struct config_listen {
 	struct config_strings address;	/* as written */
 	struct addr *addrs;		/* parsed, address.n of them */
 	uint64_t transport;		/* enum config_transport */
-	struct config_strings context;	/* names; filled in when the only
-					   [context] is meant */
-	size_t context_index;		/* the first; SIZE_MAX for tcp */
+	struct config_strings context;	/* names, as written; empty = all */
+	size_t *contexts;		/* their indexes, n_contexts of them;
+					   none for tcp */
+	size_t n_contexts;
+	bool strict_sni;
 	uint64_t backlog;
 	uint64_t handshake_timeout_ms;	/* accept to 101 */
 	uint64_t max_header_size;	/* bytes of the request head */
@@ -76,15 +76,33 @@ struct config_listen {
 struct config_context {
 	struct config_place place;
 	char *name;
-	char *local_cert;		/* FILE: leaf and chain, PEM */
-	char *local_pk;			/* FILE: PEM; never NULL: without the
-					   setting a copy of local_cert */
+	struct config_strings server_name;	/* lower case, "a.example" or
+					   "*.example"; empty = those of the
+					   certificates */
+	struct config_strings local_cert;	/* FILES: leaf and chain, PEM */
+	struct config_strings local_pk;	/* FILES: PEM; as many: without the
+					   setting copies of local_cert */
+	char *passphrase_file;		/* FILE, of the keys; or NULL */
+	struct config_strings ocsp_staple;	/* FILES: DER */
 	uint64_t tls_min, tls_max;	/* enum config_tls */
 	char *ciphers;			/* TLS 1.2; OpenSSL's names */
 	char *ciphersuites;		/* TLS 1.3 */
 	char *groups;
+	uint64_t security_level;
+	bool honor_cipher_order;
+	char *dh_param;			/* FILE: PEM; or NULL */
+	struct config_strings alpn_protocols;
 	bool session_tickets;
-	bool verify_peer;		/* only off in this version */
+
+	/* Certificates of clients. */
+	uint64_t verify_peer;		/* enum config_verify */
+	char *cafile;			/* FILE: PEM; or NULL */
+	char *capath;			/* FOLDER of such; or NULL */
+	char *crl;			/* FILE: PEM; or NULL */
+	uint64_t verify_depth;
+	bool allow_self_signed;
+	struct config_strings peer_fingerprint;	/* SHA-256, 64 lower-case
+					   hexadecimal digits */
 };
 
 /* A key that only the handler understands, as written. */
@@ -146,27 +164,6 @@ struct config {
 	struct config_value *values;	/* in the order of the files */
 	size_t n_values;
 };
-
-/* All that is wrong with the files, in the order of their lines. */
-#define CONFIG_ERRORS_MAX 100
-struct config_errors {
-	char **items;			/* "file:line: sentence" */
-	struct config_place *places;	/* of the items; file may be gone */
-	size_t n;
-	size_t dropped;			/* beyond CONFIG_ERRORS_MAX */
-};
-
-#define CONFIG_ERRORS_INIT { NULL, NULL, 0, 0 }
-
-/* Line 0: "file: sentence"; no file: the sentence alone. */
-void config_error(struct config_errors *, struct config_place,
-    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Brings items from `first' on into the order of the files and lines. */
-void config_errors_sort(struct config_errors *, size_t first,
-    const struct bundle *);
-/* All items, one a line, and how many more there were; free() it. */
-char *config_errors_text(const struct config_errors *);
-void config_errors_done(struct config_errors *);
 
 /*
  * The meaning of a bundle, which becomes the config's (also on failure it

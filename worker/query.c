@@ -53,6 +53,8 @@ put_connection(struct buf *out, const struct wss_conn *c)
 	    c->route->config->path);
 	put_string(out, "subprotocol", c->subprotocol == NULL ? "" :
 	    c->subprotocol);
+	put_string(out, "context", c->choice.named == NULL ? "" :
+	    c->choice.named->tls->config->name);
 	put_string(out, "tls", stream_protocol(&c->stream));
 	put_string(out, "cipher", stream_cipher(&c->stream));
 	put_number(out, "age_ms", now - c->accepted_ms);
