@@ -186,7 +186,6 @@ read_header(const struct reading *r)
 	case SETTING_LISTEN:
 		listen->place = place;
 		listen->name = xstrdup(read_name(r));
-		listen->context_index = SIZE_MAX;
 		break;
 	case SETTING_CONTEXT:
 		context->place = place;
@@ -347,6 +346,7 @@ config_unref(struct config *c)
 		free(c->listens[i].name);
 		free(c->listens[i].addrs);
 		free(c->listens[i].trusted);
+		free(c->listens[i].contexts);
 	}
 	for (size_t i = 0; i < c->n_contexts; i++) {
 		settings_done(SETTING_CONTEXT, &c->contexts[i]);

@@ -23,6 +23,7 @@ struct setting;
 
 #define CONFIG_LISTENS_MAX 64
 #define CONFIG_CONTEXTS_MAX 4096
+#define CONFIG_PAIRS_MAX 4	/* certificates of one context */
 #define CONFIG_ROUTES_MAX 256
 #define CONFIG_WORKERS_MAX 256
 
@@ -39,6 +40,8 @@ enum config_real_ip { CONFIG_REAL_IP_AUTO, CONFIG_REAL_IP_X_REAL_IP,
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_role { CONFIG_WEBSOCKET, CONFIG_ADMIN };
 enum config_tls { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_verify { CONFIG_VERIFY_OFF, CONFIG_VERIFY_OPTIONAL,
+	CONFIG_VERIFY_REQUIRE };
 
 /* [wssd] */
 struct config_daemon {
@@ -78,9 +81,11 @@ struct config_listen {
 	bool allow_public;		/* of role = admin */
 	uint64_t transport;		/* enum config_transport; for admin
 					   tcp, when not set */
-	struct config_strings context;	/* names; filled in when the only
-					   [context] is meant */
-	size_t context_index;		/* the first; SIZE_MAX for tcp */
+	struct config_strings context;	/* names, as written; empty = all */
+	size_t *contexts;		/* their indexes, n_contexts of them;
+					   none for tcp */
+	size_t n_contexts;
+	bool strict_sni;
 	uint64_t backlog;
 	uint64_t handshake_timeout_ms;	/* accept to 101 */
 	uint64_t max_header_size;	/* bytes of the request head */
@@ -91,15 +96,33 @@ struct config_listen {
 struct config_context {
 	struct config_place place;
 	char *name;
-	char *local_cert;		/* FILE: leaf and chain, PEM */
-	char *local_pk;			/* FILE: PEM; never NULL: without the
-					   setting a copy of local_cert */
+	struct config_strings server_name;	/* lower case, "a.example" or
+					   "*.example"; empty = those of the
+					   certificates */
+	struct config_strings local_cert;	/* FILES: leaf and chain, PEM */
+	struct config_strings local_pk;	/* FILES: PEM; as many: without the
+					   setting copies of local_cert */
+	char *passphrase_file;		/* FILE, of the keys; or NULL */
+	struct config_strings ocsp_staple;	/* FILES: DER */
 	uint64_t tls_min, tls_max;	/* enum config_tls */
 	char *ciphers;			/* TLS 1.2; OpenSSL's names */
 	char *ciphersuites;		/* TLS 1.3 */
 	char *groups;
+	uint64_t security_level;
+	bool honor_cipher_order;
+	char *dh_param;			/* FILE: PEM; or NULL */
+	struct config_strings alpn_protocols;
 	bool session_tickets;
-	bool verify_peer;		/* only off in this version */
+
+	/* Certificates of clients. */
+	uint64_t verify_peer;		/* enum config_verify */
+	char *cafile;			/* FILE: PEM; or NULL */
+	char *capath;			/* FOLDER of such; or NULL */
+	char *crl;			/* FILE: PEM; or NULL */
+	uint64_t verify_depth;
+	bool allow_self_signed;
+	struct config_strings peer_fingerprint;	/* SHA-256, 64 lower-case
+					   hexadecimal digits */
 };
 
 /* A key that only the handler understands, as written. */

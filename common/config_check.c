@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns how the settings of [wssd], [listen] and [context] relate to each
- * other, and what follows from them.  Pure.  Works on a config with errors
+ * Owns how the settings of [wssd] and [listen] relate to each other, and what
+ * follows from them.  Pure.  Works on a config with errors
  * too: what is missing has been reported and is passed over.
  */
 #include <stdlib.h>
@@ -106,18 +106,6 @@ check_names(struct config *c, struct config_errors *errors)
 			if (strcmp(a->name, b->name) != 0)
 				continue;
 			config_error(errors, a->place, "[listen %s] stands "
-			    "already at %s:%u", a->name, b->place.file,
-			    b->place.line);
-			break;
-		}
-	}
-	for (size_t i = 1; i < c->n_contexts; i++) {
-		const struct config_context *a = &c->contexts[i], *b;
-
-		for (b = c->contexts; b < a; b++) {
-			if (strcmp(a->name, b->name) != 0)
-				continue;
-			config_error(errors, a->place, "[context %s] stands "
 			    "already at %s:%u", a->name, b->place.file,
 			    b->place.line);
 			break;
@@ -251,99 +239,6 @@ check_role(struct config *c, struct config_listen *l,
 	}
 }
 
-/* SIZE_MAX: there is none. */
-static size_t
-find_context(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_contexts; i++) {
-		if (strcmp(c->contexts[i].name, name) == 0)
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-/* No context is named: there must be one and no other. */
-static void
-use_only_context(struct config *c, struct config_listen *l,
-    struct config_errors *errors)
-{
-	if (config_find_place(c, l, "context") != NULL)
-		return;
-	if (c->n_contexts == 0) {
-		config_error(errors, l->place, "transport = ssl needs a "
-		    "[context] section with local_cert (or write "
-		    "transport = tcp)");
-		return;
-	}
-	if (c->n_contexts > 1) {
-		config_error(errors, l->place, "there are several [context] "
-		    "sections: name those to use, such as context = %s",
-		    c->contexts[0].name);
-		return;
-	}
-	l->context.items = xcalloc(1, sizeof(*l->context.items));
-	l->context.items[0] = xstrdup(c->contexts[0].name);
-	l->context.n = 1;
-	l->context_index = 0;
-}
-
-static void
-explain_context(const struct config *c, const struct config_listen *l,
-    const char *name, struct config_errors *errors)
-{
-	const char **names = xcalloc(c->n_contexts, sizeof(*names));
-	const char *near;
-
-	for (size_t i = 0; i < c->n_contexts; i++)
-		names[i] = c->contexts[i].name;
-	near = str_nearest(name, names, c->n_contexts);
-	config_error(errors, config_place_of(c, l, "context"),
-	    "context: there is no [context %.*s]%s%s%s", SHOWN, name,
-	    near == NULL ? "" : "; did you mean `", near == NULL ? "" : near,
-	    near == NULL ? "" : "'?");
-	free(names);
-}
-
-static void
-check_contexts(struct config *c, struct config_listen *l,
-    struct config_errors *errors)
-{
-	if (l->transport == CONFIG_TCP) {
-		if (l->context.n > 0)
-			config_error(errors, config_place_of(c, l, "context"),
-			    "context: transport = tcp has no TLS and takes "
-			    "none");
-		return;
-	}
-	if (l->context.n == 0)
-		use_only_context(c, l, errors);
-	else
-		l->context_index = find_context(c, l->context.items[0]);
-	for (size_t i = 0; i < l->context.n; i++) {
-		if (find_context(c, l->context.items[i]) == SIZE_MAX)
-			explain_context(c, l, l->context.items[i], errors);
-	}
-	if (l->context.n > 1)
-		config_error(errors, config_place_of(c, l, "context"),
-		    "context: several on one listen, chosen by name (SNI), "
-		    "are not supported by this version");
-}
-
-static void
-check_context(struct config *c, struct config_context *x,
-    struct config_errors *errors)
-{
-	if (x->tls_min > x->tls_max)
-		config_error(errors, config_place_of(c, x,
-		    config_find_place(c, x, "tls_max") != NULL ? "tls_max" :
-		    "tls_min"), "tls_max must not be less than tls_min");
-	if (x->verify_peer)
-		config_error(errors, config_place_of(c, x, "verify_peer"),
-		    "verify_peer = on is not supported by this version");
-	if (x->local_pk == NULL && x->local_cert != NULL)
-		x->local_pk = xstrdup(x->local_cert);
-}
-
 void
 config_check(struct config *c, struct config_errors *errors)
 {
@@ -357,10 +252,8 @@ config_check(struct config *c, struct config_errors *errors)
 		check_socket(c, &c->listens[i], errors);
 		check_proxies(c, &c->listens[i], errors);
 		check_role(c, &c->listens[i], errors);
-		check_contexts(c, &c->listens[i], errors);
 	}
-	for (size_t i = 0; i < c->n_contexts; i++)
-		check_context(c, &c->contexts[i], errors);
+	config_check_contexts(c, errors);
 	for (size_t i = 0; i < c->n_routes; i++)
 		config_check_route(c, &c->routes[i], errors);
 	if (c->n_listens == 0)

@@ -7,9 +7,10 @@
 
 /*
  * Checks how the settings relate, and fills in what follows from others:
- * addrs, context_index, log_kind, run_dir, local_pk.
+ * addrs, contexts, log_kind, run_dir, local_pk.
  */
 void config_check(struct config *, struct config_errors *);
+void config_check_contexts(struct config *, struct config_errors *);
 void config_check_route(struct config *, struct config_route *,
     struct config_errors *);
 bool config_knows_handler(const char *name);

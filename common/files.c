@@ -5,8 +5,10 @@
  */
 #include "common/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,11 +21,10 @@
 static struct file *
 find_file(const struct files *files, const char *path)
 {
-	for (size_t i = 0; i < files->n; i++) {
-		if (strcmp(files->items[i].path, path) == 0)
-			return &files->items[i];
-	}
-	return NULL;
+	uintptr_t at = (uintptr_t)map_get(&files->by_path, path,
+	    strlen(path));
+
+	return at == 0 ? NULL : &files->items[at - 1];
 }
 
 static struct file *
@@ -35,17 +36,30 @@ add(struct files *files, const char *path, int fd)
 	    sizeof(*files->items));
 	f = &files->items[files->n++];
 	*f = (struct file){ .path = xstrdup(path), .fd = fd };
+	map_put(&files->by_path, f->path, strlen(path),
+	    (void *)(uintptr_t)files->n);
 	return f;
 }
 
-/* The file of one setting, once for each path. */
+static int
+open_file(const char *path, struct stat *st_out)
+{
+	/* O_NONBLOCK: a FIFO must not stop us */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd >= 0 && fstat(fd, st_out) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* One file of one setting, once for each path. */
 static void
-open_value(struct files *files, const struct config_value *value,
-    struct config_errors *errors)
+open_path(struct files *files, const struct config_value *value,
+    const char *path, struct config_errors *errors)
 {
 	const struct setting *s = value->setting;
-	const char *path = *(char *const *)((const char *)value->object +
-	    s->offset);
 	bool code = (s->flags & SETTING_CODE) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
@@ -55,14 +69,13 @@ open_value(struct files *files, const struct config_value *value,
 		f->code = f->code || code;
 		return;
 	}
-	/* O_NONBLOCK: a FIFO must not stop us */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = open_file(path, &st);
 	if (fd < 0) {
 		config_error(errors, value->place, "cannot open %s %s: %s",
 		    s->key, path, strerror(errno));
 		return;
 	}
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.st_mode)) {
 		config_error(errors, value->place,
 		    "%s %s is not a regular file", s->key, path);
 	} else if (!code && st.st_size > PEM_MAX) {
@@ -77,17 +90,111 @@ open_value(struct files *files, const struct config_value *value,
 	close(fd);
 }
 
+/* --- folders -------------------------------------------------------------- */
+
+/*
+ * A folder made by c_rehash has a link by a hash to each file: the same file
+ * is taken once.  What is no regular file, or a link to nothing, is not
+ * meant.
+ */
+static bool
+is_wanted(const struct files *files, size_t first, int fd,
+    const struct stat *st)
+{
+	if (fd < 0 || !S_ISREG(st->st_mode) || st->st_size > PEM_MAX)
+		return false;
+	for (size_t i = first; i < files->n; i++) {
+		if (files->items[i].st.st_ino == st->st_ino &&
+		    files->items[i].st.st_dev == st->st_dev)
+			return false;
+	}
+	return true;
+}
+
+static int
+add_entries(struct files *files, const char *folder, DIR *dir)
+{
+	const struct dirent *entry;
+	size_t first = files->n;
+	struct stat st;
+
+	while ((entry = readdir(dir)) != NULL) {
+		char *path = xasprintf("%s/%s", folder, entry->d_name);
+		int fd = entry->d_name[0] == '.' ||
+		    find_file(files, path) != NULL ? -1 :
+		    open_file(path, &st);
+
+		if (is_wanted(files, first, fd, &st))
+			add(files, path, fd)->st = st;
+		else if (fd >= 0)
+			close(fd);
+		free(path);
+		if (files->n - first > FILES_IN_FOLDER_MAX)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+open_folder(struct files *files, const struct config_value *value,
+    const char *folder, struct config_errors *errors)
+{
+	DIR *dir = opendir(folder);
+
+	if (dir == NULL) {
+		config_error(errors, value->place, "cannot open %s %s: %s",
+		    value->setting->key, folder, strerror(errno));
+		return;
+	}
+	if (add_entries(files, folder, dir) != 0)
+		config_error(errors, value->place, "%s %s has more than %d "
+		    "files: write them into one for cafile",
+		    value->setting->key, folder, FILES_IN_FOLDER_MAX);
+	closedir(dir);
+}
+
+bool
+files_is_in(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && path[len] == '/' &&
+	    strchr(path + len + 1, '/') == NULL;
+}
+
+/* --- all ------------------------------------------------------------------- */
+
+static void
+open_value(struct files *files, const struct config_value *value,
+    struct config_errors *errors)
+{
+	const struct setting *s = value->setting;
+	const char *member = (const char *)value->object + s->offset;
+	const struct config_strings *list = (const void *)member;
+
+	if ((s->flags & SETTING_FOLDER) != 0) {
+		open_folder(files, value, *(char *const *)(const void *)member,
+		    errors);
+	} else if ((s->flags & SETTING_FILE) == 0) {
+		return;
+	} else if (s->type == SETTING_LIST) {
+		for (size_t i = 0; i < list->n; i++)
+			open_path(files, value, list->items[i], errors);
+	} else {
+		open_path(files, value, *(char *const *)(const void *)member,
+		    errors);
+	}
+}
+
 int
 files_open(struct files *files, const struct config *config,
     struct config_errors *errors)
 {
 	size_t before = errors->n + errors->dropped;
 
-	*files = (struct files){ NULL, 0 };
-	for (size_t i = 0; i < config->n_values; i++) {
-		if (config->values[i].setting->flags & SETTING_FILE)
-			open_value(files, &config->values[i], errors);
-	}
+	*files = (struct files)FILES_INIT;
+	for (size_t i = 0; i < config->n_values; i++)
+		open_value(files, &config->values[i], errors);
 	if (errors->n + errors->dropped == before)
 		return 0;
 	files_done(files);
@@ -115,6 +222,14 @@ files_fd(const struct files *files, const char *path)
 	const struct file *f = find_file(files, path);
 
 	return f == NULL ? -1 : f->fd;
+}
+
+const struct stat *
+files_stat(const struct files *files, const char *path)
+{
+	const struct file *f = find_file(files, path);
+
+	return f == NULL ? NULL : &f->st;
 }
 
 static bool
@@ -157,5 +272,6 @@ files_done(struct files *files)
 		free(files->items[i].path);
 	}
 	free(files->items);
-	*files = (struct files){ NULL, 0 };
+	map_done(&files->by_path);
+	*files = (struct files)FILES_INIT;
 }

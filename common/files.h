@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 
 #include "common/config.h"
+#include "common/map.h"
+
+/* Of one folder (capath). */
+#define FILES_IN_FOLDER_MAX 512
 
 struct file {
 	char *path;		/* as the config names it */
@@ -23,15 +27,25 @@ struct file {
 struct files {
 	struct file *items;
 	size_t n;
+	struct map by_path;	/* to the index, plus 1 */
 };
 
-/* Opens every file the config names, each path once.  -1: see errors. */
+#define FILES_INIT { NULL, 0, MAP_INIT }
+
+/*
+ * Opens every file the config names, and those in the folders it names, each
+ * path once.  -1: see errors.
+ */
 int files_open(struct files *, const struct config *,
     struct config_errors *);
 /* A received descriptor under its path; fd becomes the list's. */
 void files_add(struct files *, const char *path, int fd);
 /* The descriptor (still the list's), or -1. */
 int files_fd(const struct files *, const char *path);
+/* As it was when it was opened, or NULL. */
+const struct stat *files_stat(const struct files *, const char *path);
+/* Whether the path is a file directly in the folder. */
+bool files_is_in(const char *path, const char *folder);
 /* True when both name the same modules with the same content. */
 bool files_same_code(const struct files *, const struct files *);
 void files_done(struct files *);

@@ -18,7 +18,8 @@
 
 #define METRICS_MAGIC 0x77737331u
 #define METRICS_LISTENS 64
-#define METRICS_CONTEXTS 256	/* more are counted in the last */
+#define METRICS_CONTEXTS 256	/* more are counted in the last, which is */
+#define METRICS_CONTEXTS_OTHERS "(others)"	/* then called so */
 #define METRICS_ROUTES 257	/* more are counted in the last */
 #define METRICS_NAME 128
 #define METRICS_ADDRESS_ROWS 2

@@ -27,6 +27,8 @@ static const char *const tls_versions[] = {	/* enum config_tls */
 	"1.2", "1.3", NULL };
 static const char *const io_urings[] = {	/* enum config_io_uring */
 	"auto", "off", NULL };
+static const char *const verify_peers[] = {	/* enum config_verify */
+	"off", "optional", "require", NULL };
 static const char *const slow_consumers[] = {	/* enum config_slow */
 	"close", "drop-new", "pause", NULL };
 static const char *const compressions[] = {	/* enum config_compression */
@@ -161,8 +163,14 @@ static const struct setting table[] = {
   "trusted_proxies." },
 { .key = "context", LISTEN(context), .type = SETTING_LIST,
   .example = "default",
-  .help = "The name of the context (certificate) to use.  Not needed when "
-  "there is only one [context]." },
+  .help = "The name of the context (certificate) to use, or several: the one "
+  "whose server_name the client asks for is used, else the first.  Not set: "
+  "all contexts, in the order of the file." },
+{ .key = "strict_sni", LISTEN(strict_sni), .type = SETTING_BOOL,
+  .initial = "off",
+  .help = "Refuses clients that ask for a name which no context has, or for "
+  "none, with the alert unrecognized_name.  off: they get the first "
+  "context." },
 { .key = "backlog", LISTEN(backlog), NUMBER(UINT, 1, 65535, "1024"),
   .help = "How many connections may wait to be accepted." },
 { .key = "handshake_timeout", LISTEN(handshake_timeout_ms),
@@ -174,36 +182,90 @@ static const struct setting table[] = {
 { .key = "max_headers", LISTEN(max_headers), NUMBER(UINT, 1, 128, "100"),
   .help = "The most headers of a request." },
 
-{ .key = "local_cert", CONTEXT(local_cert), .type = SETTING_STRING,
+{ .key = "server_name", CONTEXT(server_name), .type = SETTING_LIST,
+  .example = "example.org, *.example.org",
+  .help = "The names for which clients get this context (SNI).  A * stands "
+  "for the first label and nothing else.  Not set: the names in the "
+  "certificate." },
+{ .key = "local_cert", CONTEXT(local_cert), .type = SETTING_LIST,
   .flags = SETTING_REQUIRED | SETTING_FILE,
   .example = "/etc/wssd/server.pem",
   .help = "The certificate in PEM form, with the chain that leads to its "
-  "CA behind it." },
-{ .key = "local_pk", CONTEXT(local_pk), .type = SETTING_STRING,
+  "CA behind it.  Two files with a comma between, one with an ECDSA and one "
+  "with an RSA certificate: each client gets the one it understands." },
+{ .key = "local_pk", CONTEXT(local_pk), .type = SETTING_LIST,
   .flags = SETTING_FILE, .example = "/etc/wssd/server.key",
-  .help = "The certificate's private key in PEM form.  When it is not set, "
-  "the key stands in the file of local_cert." },
+  .help = "The certificate's private key in PEM form, or as many as there "
+  "are certificates, in the same order.  When it is not set, the key stands "
+  "in the file of local_cert." },
+{ .key = "passphrase_file", CONTEXT(passphrase_file), .type = SETTING_STRING,
+  .flags = SETTING_FILE, .example = "/etc/wssd/passphrase",
+  .help = "A file whose first line is the passphrase of the private key." },
+{ .key = "ocsp_staple", CONTEXT(ocsp_staple), .type = SETTING_LIST,
+  .flags = SETTING_FILE, .example = "/etc/wssd/server.ocsp",
+  .help = "What the CA's OCSP service has answered about the certificate, in "
+  "DER form; clients that ask get it as long as it is in date." },
 { .key = "tls_min", CONTEXT(tls_min), WORD(tls_versions, "1.2"),
   .help = "The oldest version of TLS that is spoken." },
 { .key = "tls_max", CONTEXT(tls_max), WORD(tls_versions, "1.3"),
   .help = "The newest version of TLS that is spoken." },
 { .key = "ciphers", CONTEXT(ciphers), .type = SETTING_STRING,
   .initial = "ECDHE+AESGCM:ECDHE+CHACHA20",
-  .help = "The ciphers for TLS 1.2, as openssl-ciphers(1) writes them." },
+  .help = "The ciphers for TLS 1.2, as openssl-ciphers(1) writes them.  "
+  "Those without encryption or authentication are never used." },
 { .key = "ciphersuites", CONTEXT(ciphersuites), .type = SETTING_STRING,
   .initial = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
   "TLS_CHACHA20_POLY1305_SHA256",
   .help = "The cipher suites for TLS 1.3." },
+{ .key = "honor_cipher_order", CONTEXT(honor_cipher_order),
+  .type = SETTING_BOOL, .initial = "on",
+  .help = "Whether the order of ciphers and ciphersuites counts, or the "
+  "client's." },
 { .key = "groups", CONTEXT(groups), .type = SETTING_STRING,
   .initial = "X25519:P-256:P-384",
-  .help = "The groups for the key exchange." },
+  .help = "The groups (curves) for the key exchange." },
+{ .key = "dh_param", CONTEXT(dh_param), .type = SETTING_STRING,
+  .flags = SETTING_FILE, .example = "/etc/wssd/dh.pem",
+  .help = "Parameters in PEM form for the DHE ciphers of TLS 1.2, which are "
+  "not among the default ciphers.  Not set: DHE is not used." },
+{ .key = "security_level", CONTEXT(security_level),
+  NUMBER(UINT, 1, 5, "2"),
+  .help = "How strong keys, signatures and ciphers must be, as in "
+  "SSL_CTX_set_security_level(3).  2 needs RSA keys of 2048 bits, 1 takes "
+  "those of 1024." },
+{ .key = "alpn_protocols", CONTEXT(alpn_protocols), .type = SETTING_LIST,
+  .initial = "http/1.1",
+  .help = "The protocols that are agreed to with clients that ask by ALPN, "
+  "the most wanted first.  All of them mean WebSockets over HTTP/1.1." },
 { .key = "session_tickets", CONTEXT(session_tickets), .type = SETTING_BOOL,
   .initial = "on",
   .help = "Lets clients that come back skip most of the TLS handshake." },
-{ .key = "verify_peer", CONTEXT(verify_peer), .type = SETTING_BOOL,
-  .initial = "off",
-  .help = "Whether clients need a certificate.  This version knows only "
-  "off." },
+{ .key = "verify_peer", CONTEXT(verify_peer), WORD(verify_peers, "off"),
+  .flags = SETTING_SWITCH,
+  .help = "Whether clients are asked for a certificate: off does not ask; "
+  "with optional they may have none, but one that they have must be valid; "
+  "with require they must have one." },
+{ .key = "cafile", CONTEXT(cafile), .type = SETTING_STRING,
+  .flags = SETTING_FILE, .example = "/etc/wssd/clients-ca.pem",
+  .help = "The CAs, in PEM form, that certificates of clients must come "
+  "from." },
+{ .key = "capath", CONTEXT(capath), .type = SETTING_STRING,
+  .flags = SETTING_FOLDER, .example = "/etc/wssd/clients-ca",
+  .help = "A folder of such files, at most 512.  It need not be hashed." },
+{ .key = "verify_depth", CONTEXT(verify_depth), NUMBER(UINT, 0, 100, "9"),
+  .help = "The most certificates between the client's and the root CA's." },
+{ .key = "crl", CONTEXT(crl), .type = SETTING_STRING,
+  .flags = SETTING_FILE, .example = "/etc/wssd/clients.crl",
+  .help = "Revocation lists in PEM form.  There must be one in date for each "
+  "CA, or its clients are refused." },
+{ .key = "allow_self_signed", CONTEXT(allow_self_signed),
+  .type = SETTING_BOOL, .initial = "off",
+  .help = "Takes certificates that clients have signed themselves, which "
+  "anybody can make: meant for use with peer_fingerprint." },
+{ .key = "peer_fingerprint", CONTEXT(peer_fingerprint), .type = SETTING_LIST,
+  .example = "0123456789abcdef...",
+  .help = "Only clients whose certificate has one of these SHA-256 "
+  "fingerprints." },
 
 { .key = "host", ROUTE(host), .type = SETTING_LIST,
   .example = "example.org",

@@ -26,7 +26,8 @@ enum setting_section {
 /* The type of the member at the row's offset stands behind. */
 enum setting_type {
 	SETTING_STRING,		/* char *; with FILE an absolute path */
-	SETTING_LIST,		/* struct config_strings; comma-separated */
+	SETTING_LIST,		/* struct config_strings; comma-separated;
+				   with FILE absolute paths */
 	SETTING_UINT,		/* uint64_t */
 	SETTING_SIZE,		/* uint64_t, bytes */
 	SETTING_DURATION,	/* uint64_t, milliseconds */
@@ -41,7 +42,9 @@ enum setting_flag {
 	SETTING_REQUIRED = 1,
 	SETTING_FILE = 2,	/* opened by the master (files.c) */
 	SETTING_CODE = 4,	/* with FILE: a shared object */
-	SETTING_OPTION = 8	/* only for the route's handler `handler' */
+	SETTING_OPTION = 8,	/* only for the route's handler `handler' */
+	SETTING_FOLDER = 16,	/* its files are opened, as with FILE */
+	SETTING_SWITCH = 32	/* with WORD: off is the first, on the last */
 };
 
 /* What a reload does with a new value. */
@@ -84,6 +87,8 @@ void settings_init(enum setting_section, void *object);
  */
 int settings_set(const struct setting *, void *object, const char *value,
     struct err *);
+/* Gives every member of a zeroed struct the value of another one's. */
+void settings_copy(enum setting_section, void *object, const void *from);
 /* Frees the members the table knows of. */
 void settings_done(enum setting_section, void *object);
 bool settings_equal(const struct setting *, const void *, const void *);

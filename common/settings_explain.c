@@ -22,33 +22,52 @@ static const struct {
 	{ SETTING_LISTEN, "proxy_protocol" },
 	{ SETTING_LISTEN, "trusted_proxies" },
 	{ SETTING_LISTEN, "reuse_port" },
-	{ SETTING_CONTEXT, "server_name" },
-	{ SETTING_CONTEXT, "passphrase" },
-	{ SETTING_CONTEXT, "passphrase_file" },
-	{ SETTING_CONTEXT, "cafile" },
-	{ SETTING_CONTEXT, "capath" },
-	{ SETTING_CONTEXT, "crl" },
-	{ SETTING_CONTEXT, "verify_depth" },
-	{ SETTING_CONTEXT, "verify_peer_name" },
-	{ SETTING_CONTEXT, "allow_self_signed" },
-	{ SETTING_CONTEXT, "peer_name" },
-	{ SETTING_CONTEXT, "peer_fingerprint" },
-	{ SETTING_CONTEXT, "capture_peer_cert" },
-	{ SETTING_CONTEXT, "capture_peer_cert_chain" },
-	{ SETTING_CONTEXT, "SNI_enabled" },
-	{ SETTING_CONTEXT, "SNI_server_certs" },
-	{ SETTING_CONTEXT, "SNI_server_name" },
-	{ SETTING_CONTEXT, "disable_compression" },
-	{ SETTING_CONTEXT, "crypto_method" },
-	{ SETTING_CONTEXT, "security_level" },
-	{ SETTING_CONTEXT, "honor_cipher_order" },
-	{ SETTING_CONTEXT, "dh_param" },
-	{ SETTING_CONTEXT, "ecdh_curve" },
-	{ SETTING_CONTEXT, "alpn_protocols" },
-	{ SETTING_CONTEXT, "no_ticket" },
-	{ SETTING_CONTEXT, "ticket_key_file" },
 	{ SETTING_ROUTE, "room" },
 	{ SETTING_ROUTE, "compression" },
+};
+
+/*
+ * Keys of PHP's ssl context that have no row: what to do instead, behind the
+ * key.  docs/from-workerman.md has the whole table.
+ */
+#define NOT_NEEDED "is not needed, take the line away: "
+
+static const struct {
+	const char *key, *sentence;
+} instead[] = {
+	{ "passphrase", "does not belong into this file: write "
+	    "passphrase_file = FILE, whose first line is the passphrase" },
+	{ "ecdh_curve", "is called groups here: write groups = X25519:P-256" },
+	{ "crypto_method", "is not there: write tls_min and tls_max, which "
+	    "are 1.2 and 1.3" },
+	{ "min_proto_version", "is not there: write tls_min, which is 1.2 or "
+	    "1.3" },
+	{ "max_proto_version", "is not there: write tls_max, which is 1.2 or "
+	    "1.3" },
+	{ "no_ticket", "is not there: write session_tickets = off" },
+	{ "SNI_server_certs", "is not there: write a [context NAME] with "
+	    "server_name, local_cert and local_pk for each name" },
+	{ "SNI_server_name", "is for clients; what a server answers to is "
+	    "server_name" },
+	{ "SNI_enabled", NOT_NEEDED "a client's server name is always "
+	    "looked at" },
+	{ "peer_name", "is for clients; certificates of clients are checked "
+	    "by verify_peer, cafile and peer_fingerprint" },
+	{ "verify_peer_name", "is for clients; certificates of clients are "
+	    "checked by verify_peer, cafile and peer_fingerprint" },
+	{ "disable_compression", NOT_NEEDED "TLS compression is always off" },
+	{ "capture_peer_cert", NOT_NEEDED "a handler can always ask for the "
+	    "client's certificate" },
+	{ "capture_peer_cert_chain", NOT_NEEDED "a handler can always ask "
+	    "for the client's certificate" },
+	{ "single_dh_use", NOT_NEEDED "keys for the key exchange are never "
+	    "used twice" },
+	{ "single_ecdh_use", NOT_NEEDED "keys for the key exchange are never "
+	    "used twice" },
+	{ "rsa_key_size", NOT_NEEDED "there are no temporary RSA keys" },
+	{ "reneg_limit", NOT_NEEDED "renegotiation is always off" },
+	{ "reneg_window", NOT_NEEDED "renegotiation is always off" },
+	{ "reneg_limit_callback", NOT_NEEDED "renegotiation is always off" },
 };
 
 /* What other programs call it. */
@@ -73,6 +92,16 @@ static const struct {
 	{ "private_key", "local_pk" },
 	{ "ssl_certificate_key", "local_pk" },
 	{ "ssl_ciphers", "ciphers" },
+	{ "ssl_ecdh_curve", "groups" },
+	{ "ssl_dhparam", "dh_param" },
+	{ "ssl_client_certificate", "cafile" },
+	{ "ssl_verify_client", "verify_peer" },
+	{ "ssl_verify_depth", "verify_depth" },
+	{ "ssl_crl", "crl" },
+	{ "ssl_password_file", "passphrase_file" },
+	{ "ssl_stapling_file", "ocsp_staple" },
+	{ "ssl_protocols", "tls_min" },
+	{ "ssl_prefer_server_ciphers", "honor_cipher_order" },
 	{ "pingInterval", "ping_interval" },
 	{ "maxPackageSize", "max_message" },
 	{ "maxSendBufferSize", "output_high" },
@@ -87,6 +116,16 @@ is_not_yet(enum setting_section section, const char *key)
 			return true;
 	}
 	return false;
+}
+
+static const char *
+find_instead(const char *key)
+{
+	for (size_t i = 0; i < COUNT(instead); i++) {
+		if (strcmp(instead[i].key, key) == 0)
+			return instead[i].sentence;
+	}
+	return NULL;
 }
 
 /* The section's key that other programs call so, or NULL. */
@@ -126,6 +165,11 @@ settings_explain_key(enum setting_section section, const char *key,
 
 	if (is_not_yet(section, key)) {
 		err_set(out, "`%s' is not supported by this version", key);
+		return;
+	}
+	meant = find_instead(key);
+	if (meant != NULL) {
+		err_set(out, "`%s' %s", key, meant);
 		return;
 	}
 	meant = find_elsewhere(section, key);

@@ -166,7 +166,7 @@ placeholder(const struct setting *s)
 {
 	switch (s->type) {
 	case SETTING_LIST:
-		return "list";
+		return s->flags & SETTING_FILE ? "files" : "list";
 	case SETTING_SIZE:
 		return "size";
 	case SETTING_DURATION:
@@ -181,7 +181,8 @@ placeholder(const struct setting *s)
 	case SETTING_BOOL:
 		return "on | off";
 	default:
-		return s->flags & SETTING_FILE ? "file" : "text";
+		return s->flags & SETTING_FILE ? "file" :
+		    s->flags & SETTING_FOLDER ? "folder" : "text";
 	}
 }
 

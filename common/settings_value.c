@@ -48,8 +48,24 @@ check_item(const struct config_strings *list, const char *item,
 	return 0;
 }
 
+/* With FILE or FOLDER: must be a path. */
 static int
-set_list(struct config_strings *member, const char *value, struct err *err)
+check_path(const struct setting *s, const char *value, struct err *err)
+{
+	if ((s->flags & (SETTING_FILE | SETTING_FOLDER)) == 0)
+		return 0;
+	if (value[0] != '/')
+		return err_set(err, "`%.*s' is not a full path: it must "
+		    "begin with /", SHOWN, value);
+	if (strlen(value) > FILE_PATH_MAX)
+		return err_set(err, "the path is longer than %d bytes",
+		    FILE_PATH_MAX);
+	return 0;
+}
+
+static int
+set_list(const struct setting *s, struct config_strings *member,
+    const char *value, struct err *err)
 {
 	struct config_strings list = { NULL, 0 };
 	char *copy = xstrdup(value), *rest = copy, *item;
@@ -57,6 +73,8 @@ set_list(struct config_strings *member, const char *value, struct err *err)
 
 	while ((item = str_next_item(&rest, ',')) != NULL) {
 		r = check_item(&list, item, err);
+		if (r == 0)
+			r = check_path(s, item, err);
 		if (r != 0)
 			break;
 		list.items = xreallocarray(list.items, list.n + 1,
@@ -77,14 +95,8 @@ static int
 set_string(const struct setting *s, char **member, const char *value,
     struct err *err)
 {
-	if (s->flags & SETTING_FILE) {
-		if (value[0] != '/')
-			return err_set(err, "`%.*s' is not a full path: it "
-			    "must begin with /", SHOWN, value);
-		if (strlen(value) > FILE_PATH_MAX)
-			return err_set(err, "the path is longer than %d bytes",
-			    FILE_PATH_MAX);
-	}
+	if (check_path(s, value, err) != 0)
+		return -1;
 	free(*member);
 	*member = xstrdup(value);
 	return 0;
@@ -96,6 +108,7 @@ set_word(const struct setting *s, uint64_t *member, const char *value,
 {
 	struct buf list = BUF_INIT;
 	const char *near;
+	bool on;
 	size_t n = 0;
 
 	for (; s->words[n] != NULL; n++) {
@@ -105,6 +118,12 @@ set_word(const struct setting *s, uint64_t *member, const char *value,
 			return 0;
 		}
 		buf_printf(&list, "%s%s", n == 0 ? "" : ", ", s->words[n]);
+	}
+	if ((s->flags & SETTING_SWITCH) != 0 &&
+	    str_parse_bool(value, &on, NULL) == 0) {
+		*member = on ? n - 1 : 0;
+		buf_done(&list);
+		return 0;
 	}
 	near = str_nearest(value, s->words, n);
 	if (near != NULL)
@@ -229,7 +248,7 @@ settings_set(const struct setting *s, void *object, const char *value,
 	case SETTING_STRING:
 		return set_string(s, member, value, err);
 	case SETTING_LIST:
-		return set_list(member, value, err);
+		return set_list(s, member, value, err);
 	case SETTING_WORD:
 		return set_word(s, member, value, err);
 	case SETTING_BOOL:
@@ -250,6 +269,41 @@ settings_init(enum setting_section section, void *object)
 			continue;
 		ASSERT(settings_set(&rows[i], object, rows[i].initial,
 		    NULL) == 0);
+	}
+}
+
+static void
+copy_list(struct config_strings *to, const struct config_strings *from)
+{
+	to->items = xcalloc(from->n, sizeof(*to->items));
+	for (; to->n < from->n; to->n++)
+		to->items[to->n] = xstrdup(from->items[to->n]);
+}
+
+void
+settings_copy(enum setting_section section, void *object, const void *from)
+{
+	size_t n;
+	const struct setting *rows = settings_table(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		void *to = (char *)object + rows[i].offset;
+		const void *member = (const char *)from + rows[i].offset;
+		const char *text;
+
+		if (rows[i].section != section ||
+		    rows[i].type == SETTING_NONE)
+			continue;
+		if (rows[i].type == SETTING_LIST) {
+			copy_list(to, member);
+		} else if (rows[i].type == SETTING_STRING) {
+			text = *(char *const *)member;
+			*(char **)to = text == NULL ? NULL : xstrdup(text);
+		} else if (rows[i].type == SETTING_BOOL) {
+			*(bool *)to = *(const bool *)member;
+		} else {
+			*(uint64_t *)to = *(const uint64_t *)member;
+		}
 	}
 }
 

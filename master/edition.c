@@ -10,6 +10,9 @@
 
 #include "common/alloc.h"
 
+/* One takes less than a millisecond, but there is other work, too. */
+#define CONTEXT_MS 20
+
 /* The reader need not fear that the bytes change while it parses them. */
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -72,6 +75,12 @@ edition_load(const char *path, uint32_t generation,
 fail:
 	edition_unref(s);
 	return NULL;
+}
+
+uint64_t
+edition_extra_ms(const struct edition *s)
+{
+	return s->config->n_contexts * CONTEXT_MS;
 }
 
 struct edition *

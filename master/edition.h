@@ -28,6 +28,11 @@ struct edition {
  */
 struct edition *edition_load(const char *path, uint32_t generation,
     struct config_errors *);
+/*
+ * How much longer than usual a worker may take to load it: it has so many
+ * certificates.
+ */
+uint64_t edition_extra_ms(const struct edition *);
 struct edition *edition_ref(struct edition *);
 void edition_unref(struct edition *);
 

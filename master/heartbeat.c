@@ -78,6 +78,13 @@ proc_heartbeat(struct proc *p, uint64_t now_ms, uint64_t timeout_ms)
 {
 	if (p->chan_closed || p->state < PROC_RUNNING)
 		return;
+	/* It may take a while to load all that the config names: the job
+	   that waits for it has a limit of its own. */
+	if (p->state == PROC_PREPARING) {
+		if (p->ping_ms != 0)
+			p->ping_ms = now_ms;
+		return;
+	}
 	if (p->ping_ms == 0) {
 		if (p->stopped)
 			log_info("%s goes on", p->name);

@@ -92,8 +92,9 @@ proc_kill(struct proc *p, int sig)
 	if (p->stopped)
 		sig = SIGKILL;
 	p->state = PROC_KILLED;
-	proc_close_chan(p);
+	/* In this order: it must not begin to end by itself meanwhile. */
 	spawn_signal(&p->child, sig);
+	proc_close_chan(p);
 	proc_set_deadline(p, END_WITHIN_MS);
 }
 
@@ -145,7 +146,8 @@ on_deadline(evutil_socket_t unused, short what, void *arg)
 	case PROC_SPAWNED:
 	case PROC_GREETED:
 		proc_kill_because(p, "did not become ready within %d s: "
-		    "killed", READY_WITHIN_MS / 1000);
+		    "killed", (int)(READY_WITHIN_MS +
+		    edition_extra_ms(p->pending)) / 1000);
 		break;
 	case PROC_DRAINING:
 		log_warn("%s did not end in time: killed", p->name);
@@ -255,7 +257,7 @@ proc_start(struct proc_world *world, int slot, struct edition *edition,
 		    (int)p->child.pid);
 	list_append(&world->procs, &p->link);
 	make_events(p);
-	proc_set_deadline(p, READY_WITHIN_MS);
+	proc_set_deadline(p, READY_WITHIN_MS + edition_extra_ms(edition));
 	proc_tell_world(p, edition, strict);
 	return p;
 }

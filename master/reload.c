@@ -18,7 +18,7 @@
 #include "master/trial.h"
 #include "master/roll.h"
 
-#define PREPARE_WITHIN_S 10
+#define PREPARE_WITHIN_MS 10000
 
 /* --- what can only change with a restart --------------------------------- */
 
@@ -221,6 +221,12 @@ reload_slot_event(struct job *job, struct slot *s, enum slot_event event)
 	fail(job, EXIT_GENERIC, text);
 }
 
+static uint64_t
+prepare_within_ms(const struct job *job)
+{
+	return PREPARE_WITHIN_MS + edition_extra_ms(job->edition);
+}
+
 static void
 on_prepare_timeout(evutil_socket_t unused, short what, void *arg)
 {
@@ -230,14 +236,16 @@ on_prepare_timeout(evutil_socket_t unused, short what, void *arg)
 	(void)unused, (void)what;
 	snprintf(text, sizeof(text), "nothing was changed, because a worker "
 	    "did not prepare the new configuration within %d s",
-	    PREPARE_WITHIN_S);
+	    (int)prepare_within_ms(job) / 1000);
 	fail(job, EXIT_GENERIC, text);
 }
 
 static void
 prepare_living(struct job *job)
 {
-	static const struct timeval within = { PREPARE_WITHIN_S, 0 };
+	uint64_t ms = prepare_within_ms(job);
+	struct timeval within = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
 	struct master *m = job->master;
 
 	job->step = JOB_PREPARING;

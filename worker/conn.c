@@ -384,7 +384,7 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
     struct metrics_listen *metrics)
 {
 	struct wss_conn *c = xcalloc(1, sizeof(*c));
-	SSL_CTX *ctx = NULL;
+	const struct tls_sni *names = snapshot_names(w->snapshot, listen);
 
 	c->magic = CONN_MAGIC;
 	c->worker = w;
@@ -405,12 +405,13 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	c->place = *place;
 	limits_count(&w->limits, &c->place, 1);
 	ws_init(&c->ws);
-	if (listen->transport == CONFIG_SSL)
-		ctx = w->snapshot->contexts[listen->context_index].ctx;
-	c->secure = ctx != NULL;
+	c->secure = names != NULL;
 	c->state = listen->proxy_protocol ? CONN_PROXY :
-	    ctx != NULL ? CONN_TLS : CONN_HTTP;
-	stream_init(&c->stream, w->transport, w->bio_method, ctx, fd);
+	    names != NULL ? CONN_TLS : CONN_HTTP;
+	stream_init(&c->stream, w->transport, w->bio_method, names != NULL ?
+	    tls_sni_first(names)->tls->ssl_ctx : NULL, fd);
+	if (names != NULL)
+		tls_sni_attach(c->stream.ssl, &c->choice, names);
 	conn_set_timer(c);
 	return c;
 }

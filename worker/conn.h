@@ -56,6 +56,7 @@ struct wss_conn {
 	struct metrics_listen *listen_metrics;
 	struct wss_route *route;	/* the snapshot's; NULL before 101 */
 	struct stream stream;
+	struct tls_choice choice;	/* which context; zeros for tcp */
 	struct ws ws;
 
 	struct list all, dirty, ended, dead;

@@ -326,7 +326,7 @@ handshake(struct wss_conn *c)
 
 	switch (stream_handshake(&c->stream, c->worker->base, &err)) {
 	case STREAM_OK:
-		context = &c->snapshot->contexts[c->listen->context_index];
+		context = &c->snapshot->contexts[c->choice.named->index];
 		metrics_add(&m->tls_ok, 1);
 		metrics_add(&context->metrics->handshakes, 1);
 		if (SSL_session_reused(c->stream.ssl))

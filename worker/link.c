@@ -183,7 +183,7 @@ on_prepare(struct worker *w, struct chan_message *m)
 	}
 	if (config != NULL)
 		w->pending = snapshot_new(w, config, m->generation,
-		    &w->files, &w->modules, p.strict, &warnings, &err);
+		    w->snapshot, &w->files, &w->modules, p.strict, &warnings, &err);
 	files_done(&w->files);
 	if (w->pending == NULL) {
 		accept_abort(w);

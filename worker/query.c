@@ -69,6 +69,8 @@ put_connection(struct buf *out, const struct wss_conn *c)
 	    c->subprotocol);
 	buf_printf(out, ",\"secure\":%s", c->secure ? "true" : "false");
 	put_string(out, "compression", compression_name(c));
+	put_string(out, "context", c->choice.named == NULL ? "" :
+	    c->choice.named->tls->config->name);
 	put_string(out, "tls", stream_protocol(&c->stream));
 	put_string(out, "cipher", stream_cipher(&c->stream));
 	put_number(out, "age_ms", now - c->accepted_ms);

@@ -11,25 +11,64 @@
 
 #include "common/alloc.h"
 #include "common/assert.h"
+#include "common/map.h"
 #include "worker/api.h"
 
 /* ---- contexts --------------------------------------------------------- */
 
-static int
-build_contexts(struct snapshot *s, const struct files *files, bool strict,
-    struct buf *warnings, struct err *err)
+/* By the name of the section: what its connections have now. */
+static void
+map_contexts(struct map *by_name, const struct snapshot *s)
 {
+	for (size_t i = 0; s != NULL && i < s->config->n_contexts; i++) {
+		const char *name = s->contexts[i].config->name;
+
+		map_put(by_name, name, strlen(name), s->contexts[i].tls);
+	}
+}
+
+static int
+build_contexts(struct snapshot *s, const struct snapshot *before,
+    struct tls_ctx_source *source, struct buf *warnings, struct err *err)
+{
+	struct map living = MAP_INIT;
+	int rc = 0;
+
 	s->contexts = xcalloc(s->config->n_contexts, sizeof(*s->contexts));
-	for (size_t i = 0; i < s->config->n_contexts; i++) {
+	map_contexts(&living, before);
+	for (size_t i = 0; rc == 0 && i < s->config->n_contexts; i++) {
 		struct context *c = &s->contexts[i];
 
 		c->config = &s->config->contexts[i];
-		c->ctx = tls_ctx_new(c->config, files, strict, &c->info,
-		    warnings, err);
-		if (c->ctx == NULL)
-			return -1;
+		source->before = map_get(&living, c->config->name,
+		    strlen(c->config->name));
+		c->tls = tls_ctx_new(c->config, source, warnings, err);
+		if (c->tls == NULL)
+			rc = -1;
 	}
-	return 0;
+	map_done(&living);
+	return rc;
+}
+
+static void
+build_names(struct snapshot *s)
+{
+	struct tls_named *list = xcalloc(s->config->n_contexts,
+	    sizeof(*list));
+
+	s->names = xcalloc(s->config->n_listens, sizeof(struct tls_sni *));
+	for (size_t i = 0; i < s->config->n_listens; i++) {
+		const struct config_listen *l = &s->config->listens[i];
+
+		for (size_t j = 0; j < l->n_contexts; j++)
+			list[j] = (struct tls_named){
+				s->contexts[l->contexts[j]].tls,
+				l->contexts[j] };
+		if (l->n_contexts > 0)
+			s->names[i] = tls_sni_new(list, l->n_contexts,
+			    l->strict_sni);
+	}
+	free(list);
 }
 
 /* ---- routes ----------------------------------------------------------- */
@@ -136,9 +175,12 @@ snapshot_free(struct snapshot *s)
 	for (size_t i = 0; s->routes != NULL && i < s->config->n_routes; i++)
 		api_teardown(&s->routes[i]);
 	free(s->routes);
+	for (size_t i = 0; s->names != NULL && i < s->config->n_listens; i++)
+		tls_sni_free(s->names[i]);
+	free(s->names);
 	for (size_t i = 0; s->contexts != NULL && i < s->config->n_contexts;
 	    i++)
-		SSL_CTX_free(s->contexts[i].ctx);
+		tls_ctx_unref(s->contexts[i].tls);
 	free(s->contexts);
 	config_unref(s->config);
 	free(s);
@@ -146,20 +188,22 @@ snapshot_free(struct snapshot *s)
 
 struct snapshot *
 snapshot_new(struct worker *worker, struct config *config,
-    unsigned generation, const struct files *files,
-    const struct modules *modules, bool strict, struct buf *warnings,
-    struct err *err)
+    unsigned generation, const struct snapshot *before,
+    const struct files *files, const struct modules *modules, bool strict,
+    struct buf *warnings, struct err *err)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
+	struct tls_ctx_source source = { files, strict, NULL };
 
 	s->refs = 1;
 	s->generation = generation;
 	s->config = config;
-	if (build_contexts(s, files, strict, warnings, err) == -1 ||
+	if (build_contexts(s, before, &source, warnings, err) == -1 ||
 	    build_routes(s, worker, modules, err) == -1) {
 		snapshot_free(s);
 		return NULL;
 	}
+	build_names(s);
 	return s;
 }
 
@@ -198,18 +242,43 @@ snapshot_unref(struct snapshot *s)
 		&(cells)[at_];                                               \
 	})
 
+/*
+ * The last cell is for all contexts beyond the others, and tells of the one
+ * that expires first.
+ */
+static struct metrics_context *
+context_cell(struct metrics *m, const char *name, unsigned generation)
+{
+	char cut[METRICS_NAME];
+	struct metrics_context *cell;
+
+	snprintf(cut, sizeof(cut), "%s", name);
+	cell = CELL(m->contexts, METRICS_CONTEXTS, cut);
+	if (cell != &m->contexts[METRICS_CONTEXTS - 1])
+		return cell;
+	snprintf(cell->name, sizeof(cell->name), "%s",
+	    METRICS_CONTEXTS_OTHERS);
+	if (metrics_get(&cell->generation) != generation)
+		metrics_set(&cell->not_after, INT64_MAX);
+	return cell;
+}
+
 static void
 publish_context(struct context *c, struct metrics *m, unsigned generation)
 {
-	char name[METRICS_NAME];
+	const struct tls_ctx_info *info = &c->tls->info;
+	struct metrics_context *cell = context_cell(m, c->config->name,
+	    generation);
+	bool others = cell == &m->contexts[METRICS_CONTEXTS - 1];
 
-	snprintf(name, sizeof(name), "%s", c->config->name);
-	c->metrics = CELL(m->contexts, METRICS_CONTEXTS, name);
-	snprintf(c->metrics->subject, sizeof(c->metrics->subject), "%s",
-	    c->info.subject);
-	metrics_set(&c->metrics->not_before, (uint64_t)c->info.not_before);
-	metrics_set(&c->metrics->not_after, (uint64_t)c->info.not_after);
-	metrics_set(&c->metrics->generation, generation);
+	c->metrics = cell;
+	if (others && metrics_get(&cell->not_after) <
+	    (uint64_t)info->not_after)
+		return;
+	snprintf(cell->subject, sizeof(cell->subject), "%s", info->subject);
+	metrics_set(&cell->not_before, (uint64_t)info->not_before);
+	metrics_set(&cell->not_after, (uint64_t)info->not_after);
+	metrics_set(&cell->generation, generation);
 }
 
 static void
@@ -243,6 +312,12 @@ snapshot_publish(struct snapshot *s, struct metrics *m)
 }
 
 /* ---- finding ---------------------------------------------------------- */
+
+const struct tls_sni *
+snapshot_names(const struct snapshot *s, const struct config_listen *l)
+{
+	return s->names[l - s->config->listens];
+}
 
 const struct config_listen *
 snapshot_listen(const struct snapshot *s, const char *name)

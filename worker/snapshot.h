@@ -7,7 +7,6 @@
 #ifndef WSSD_WORKER_SNAPSHOT_H
 #define WSSD_WORKER_SNAPSHOT_H
 
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <wssd/handler.h>
@@ -20,14 +19,14 @@
 #include "worker/handshake.h"
 #include "worker/module.h"
 #include "worker/tls_ctx.h"
+#include "worker/tls_sni.h"
 #include "worker/ws.h"
 
 struct worker;
 
 struct context {
 	const struct config_context *config;
-	SSL_CTX *ctx;
-	struct tls_ctx_info info;
+	struct tls_ctx *tls;
 	struct metrics_context *metrics;	/* NULL until it is in use */
 };
 
@@ -52,17 +51,19 @@ struct snapshot {
 	unsigned generation;
 	struct config *config;
 	struct context *contexts;	/* as config->contexts */
+	struct tls_sni **names;		/* as config->listens; NULL for tcp */
 	struct wss_route *routes;	/* as config->routes */
 };
 
 /*
  * Builds everything the config asks for; a handler may refuse in its setup.
- * The config becomes the snapshot's, also on failure.  Warnings get a line
- * each.
+ * The config becomes the snapshot's, also on failure.  before is the one in
+ * use, or NULL: no sound certificate is replaced by one that clients would
+ * complain about.  Warnings get a line each.
  */
 struct snapshot *snapshot_new(struct worker *, struct config *,
-    unsigned generation, const struct files *, const struct modules *,
-    bool strict, struct buf *warnings, struct err *);
+    unsigned generation, const struct snapshot *before, const struct files *,
+    const struct modules *, bool strict, struct buf *warnings, struct err *);
 struct snapshot *snapshot_ref(struct snapshot *);
 /* The last one calls the handlers' teardown. */
 void snapshot_unref(struct snapshot *);
@@ -70,6 +71,9 @@ void snapshot_unref(struct snapshot *);
 /* The snapshot is in use from now on: its names stand in the metrics. */
 void snapshot_publish(struct snapshot *, struct metrics *);
 
+/* The names of the listen's contexts; NULL for tcp. */
+const struct tls_sni *snapshot_names(const struct snapshot *,
+    const struct config_listen *);
 /* The [listen] of that name, or NULL. */
 const struct config_listen *snapshot_listen(const struct snapshot *,
     const char *name);

@@ -1,60 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns nothing: one small step a setting, each of which can refuse. */
+/*
+ * Owns struct tls_ctx, and the list of small steps that make it, each of
+ * which can refuse.  The longer ones are in tls_cert.c, tls_key.c,
+ * tls_ocsp.c and tls_verify.c.
+ */
 #include "worker/tls_ctx.h"
 
-#include <errno.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/assert.h"
+#include "common/settings.h"
+#include "worker/tls_build.h"
+#include "worker/tls_sni.h"
 
-#define PEM_BYTES_MAX (1u << 20)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-struct build {
-	SSL_CTX *ctx;
-	const struct config_context *config;
-	const struct files *files;
-	struct tls_ctx_info *info;
-	struct buf *warnings;
-	bool strict;
-};
-
-void
-tls_reason(char *out, size_t size)
+/* Before any key or certificate: they are held to it when they are set. */
+static int
+apply_security(struct tls_build *b, struct err *err)
 {
-	unsigned long code = ERR_peek_error();
-	const char *text;
-
-	out[0] = '\0';
-	if (code != 0) {
-		text = ERR_reason_error_string(code);
-		snprintf(out, size, "%s", text != NULL ? text :
-		    "unknown OpenSSL error");
-	}
-	ERR_clear_error();
+	(void)err;
+	SSL_CTX_set_security_level(b->ctx, (int)b->config->security_level);
+	return 0;
 }
 
 static int
-refuse(const struct build *b, struct err *err, const char *what,
-    const char *value)
-{
-	char reason[128];
-
-	tls_reason(reason, sizeof(reason));
-	return err_set(err, "%s:%u: %s %s: %s", b->config->place.file,
-	    b->config->place.line, what, value,
-	    reason[0] != '\0' ? reason : "refused by OpenSSL");
-}
-
-static int
-apply_versions(struct build *b, struct err *err)
+apply_versions(struct tls_build *b, struct err *err)
 {
 	static const int versions[] = {
 		[CONFIG_TLS_1_2] = TLS1_2_VERSION,
@@ -65,267 +41,132 @@ apply_versions(struct build *b, struct err *err)
 	    versions[b->config->tls_min]) != 1 ||
 	    SSL_CTX_set_max_proto_version(b->ctx,
 	    versions[b->config->tls_max]) != 1)
-		return refuse(b, err, "tls_min/tls_max", "");
+		return tls_refuse(b, err, "tls_min/tls_max", "");
 	return 0;
 }
 
 /* Whatever the list says, what gives no privacy or no identity stays out. */
 static int
-apply_ciphers(struct build *b, struct err *err)
+apply_ciphers(struct tls_build *b, struct err *err)
 {
 	char *list = xasprintf("%s:!aNULL:!eNULL", b->config->ciphers);
 	int ok = SSL_CTX_set_cipher_list(b->ctx, list);
 
 	free(list);
 	if (ok != 1)
-		return refuse(b, err, "ciphers", b->config->ciphers);
+		return tls_refuse(b, err, "ciphers", b->config->ciphers);
 	if (SSL_CTX_set_ciphersuites(b->ctx, b->config->ciphersuites) != 1)
-		return refuse(b, err, "ciphersuites",
+		return tls_refuse(b, err, "ciphersuites",
 		    b->config->ciphersuites);
 	return 0;
 }
 
 static int
-apply_groups(struct build *b, struct err *err)
+apply_groups(struct tls_build *b, struct err *err)
 {
 	if (SSL_CTX_set1_groups_list(b->ctx, b->config->groups) != 1)
-		return refuse(b, err, "groups", b->config->groups);
+		return tls_refuse(b, err, "groups", b->config->groups);
 	return 0;
 }
 
-/*
- * The bytes of a file, read by position: the descriptor is shared with all
- * other workers, and so would be its offset.
- */
+/* ---- dh_param ------------------------------------------------------------- */
+
+static bool
+has_dhe(SSL_CTX *ctx)
+{
+	STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+		if (SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(ciphers, i)) ==
+		    NID_kx_dhe)
+			return true;
+	}
+	return false;
+}
+
+static EVP_PKEY *
+read_dh(BIO *pem)
+{
+	EVP_PKEY *key = NULL;
+	OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(&key, "PEM",
+	    NULL, "DH", OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, NULL, NULL);
+
+	if (decoder != NULL)
+		OSSL_DECODER_from_bio(decoder, pem);
+	OSSL_DECODER_CTX_free(decoder);
+	return key;
+}
+
 static int
-read_file(const struct build *b, const char *path, struct buf *bytes,
-    struct err *err)
+apply_dh(struct tls_build *b, struct err *err)
 {
-	int fd = files_fd(b->files, path);
-	ssize_t n;
+	const char *path = b->config->dh_param;
+	struct buf bytes = BUF_INIT;
+	EVP_PKEY *key = NULL;
+	BIO *pem;
+	int rc;
 
-	do {
-		buf_reserve(bytes, 16384);
-		n = pread(fd, bytes->data + bytes->len, 16384,
-		    (off_t)bytes->len);
-		if (n > 0)
-			bytes->len += (size_t)n;
-	} while (n > 0 && bytes->len <= PEM_BYTES_MAX);
-	if (n < 0)
-		return err_set_errno(err, "%s:%u: cannot read %s",
-		    b->config->place.file, b->config->place.line, path);
-	if (bytes->len > PEM_BYTES_MAX)
-		return err_set(err, "%s:%u: %s is too long",
-		    b->config->place.file, b->config->place.line, path);
-	return 0;
-}
-
-static int64_t
-seconds(const ASN1_TIME *time)
-{
-	struct tm tm;
-
-	if (ASN1_TIME_to_tm(time, &tm) != 1)
+	if (path == NULL)
 		return 0;
-	return timegm(&tm);
-}
-
-static void
-subject_of(X509 *leaf, char *out, size_t size)
-{
-	GENERAL_NAMES *names;
-	int n = X509_NAME_get_text_by_NID(X509_get_subject_name(leaf),
-	    NID_commonName, out, (int)size);
-
-	if (n > 0)
-		return;
-	out[0] = '\0';
-	names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-		if (name->type != GEN_DNS)
-			continue;
-		snprintf(out, size, "%.*s",
-		    ASN1_STRING_length(name->d.dNSName),
-		    (const char *)ASN1_STRING_get0_data(name->d.dNSName));
-		break;
+	if (!has_dhe(b->ctx))
+		tls_warn(b, "dh_param is not used: there is no cipher with "
+		    "DHE in ciphers");
+	rc = tls_read_file(b, path, &bytes, err);
+	if (rc == 0) {
+		pem = tls_bio_of(&bytes);
+		key = read_dh(pem);
+		BIO_free(pem);
+		if (key == NULL)
+			rc = tls_refuse(b, err, "no DH parameters (PEM) in",
+			    path);
 	}
-	GENERAL_NAMES_free(names);
-}
-
-static int
-check_dates(const struct build *b, struct err *err)
-{
-	const char *wrong = NULL;
-	char when[32];
-	time_t now = time(NULL), at = 0;
-	struct tm tm;
-
-	if (b->info->not_after < now) {
-		wrong = "expired on";
-		at = b->info->not_after;
-	} else if (b->info->not_before > now) {
-		wrong = "is not valid before";
-		at = b->info->not_before;
-	}
-	if (wrong == NULL)
-		return 0;
-	gmtime_r(&at, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	if (b->strict)
-		return err_set(err, "%s:%u: the certificate in %s %s %s",
-		    b->config->place.file, b->config->place.line,
-		    b->config->local_cert, wrong, when);
-	buf_printf(b->warnings, "%s:%u: the certificate in %s %s %s\n",
-	    b->config->place.file, b->config->place.line,
-	    b->config->local_cert, wrong, when);
-	return 0;
-}
-
-/* The leaf first, then its chain, as every CA hands them out. */
-static int
-use_chain(struct build *b, BIO *pem, struct err *err)
-{
-	X509 *leaf = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL);
-	X509 *issuer;
-	int rc = -1;
-
-	if (leaf == NULL)
-		return refuse(b, err, "no certificate (PEM) in",
-		    b->config->local_cert);
-	b->info->not_before = seconds(X509_get0_notBefore(leaf));
-	b->info->not_after = seconds(X509_get0_notAfter(leaf));
-	subject_of(leaf, b->info->subject, sizeof(b->info->subject));
-	if (check_dates(b, err) == -1)
-		goto out;
-	if (SSL_CTX_use_certificate(b->ctx, leaf) != 1) {
-		refuse(b, err, "the certificate in", b->config->local_cert);
-		goto out;
-	}
-	while ((issuer = PEM_read_bio_X509(pem, NULL, NULL, NULL)) != NULL) {
-		if (SSL_CTX_add0_chain_cert(b->ctx, issuer) != 1) {
-			X509_free(issuer);
-			refuse(b, err, "the chain in",
-			    b->config->local_cert);
-			goto out;
-		}
-	}
-	/* The loop ends with "no start line": that is the end of the file. */
-	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-		refuse(b, err, "the chain in", b->config->local_cert);
-		goto out;
+	buf_done(&bytes);
+	/* The key becomes the SSL_CTX's when it is taken. */
+	if (key != NULL && SSL_CTX_set0_tmp_dh_pkey(b->ctx, key) != 1) {
+		EVP_PKEY_free(key);
+		rc = tls_refuse(b, err, "dh_param", path);
 	}
 	ERR_clear_error();
-	rc = 0;
-out:
-	X509_free(leaf);
 	return rc;
 }
 
-static int
-apply_certificate(struct build *b, struct err *err)
-{
-	struct buf bytes = BUF_INIT;
-	BIO *pem;
-	int rc = -1;
+/* ---- behaviour ------------------------------------------------------------- */
 
-	if (read_file(b, b->config->local_cert, &bytes, err) == 0) {
-		pem = BIO_new_mem_buf(bytes.data, (int)bytes.len);
-		rc = use_chain(b, pem, err);
-		BIO_free(pem);
-	}
-	buf_done(&bytes);
-	return rc;
-}
-
-/* Instead of a prompt on the terminal. */
-static int
-no_passphrase(char *out, int size, int writing, void *arg)
-{
-	bool *asked = arg;
-
-	(void)out;
-	(void)size;
-	(void)writing;
-	*asked = true;
-	return -1;
-}
-
-static int
-use_key(struct build *b, BIO *pem, struct err *err)
-{
-	bool asked = false;
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase,
-	    &asked);
-	int rc = 0;
-
-	if (asked) {
-		ERR_clear_error();
-		rc = err_set(err, "%s:%u: the key in %s is encrypted, and "
-		    "this version takes no passphrase",
-		    b->config->place.file, b->config->place.line,
-		    b->config->local_pk);
-	} else if (key == NULL) {
-		rc = refuse(b, err, "no private key (PEM) in",
-		    b->config->local_pk);
-	} else if (X509_check_private_key(SSL_CTX_get0_certificate(b->ctx),
-	    key) != 1) {
-		ERR_clear_error();
-		rc = err_set(err, "%s:%u: the key in %s does not belong to "
-		    "the certificate in %s", b->config->place.file,
-		    b->config->place.line, b->config->local_pk,
-		    b->config->local_cert);
-	} else if (SSL_CTX_use_PrivateKey(b->ctx, key) != 1) {
-		rc = refuse(b, err, "the key in", b->config->local_pk);
-	}
-	EVP_PKEY_free(key);
-	return rc;
-}
-
-static int
-apply_key(struct build *b, struct err *err)
-{
-	struct buf bytes = BUF_INIT;
-	BIO *pem;
-	int rc = -1;
-
-	/* At once as large as it may get: no copy is left behind. */
-	buf_reserve(&bytes, PEM_BYTES_MAX + 2 * 16384);
-	if (read_file(b, b->config->local_pk, &bytes, err) == 0) {
-		pem = BIO_new_mem_buf(bytes.data, (int)bytes.len);
-		rc = use_key(b, pem, err);
-		BIO_free(pem);
-	}
-	OPENSSL_cleanse(bytes.data, bytes.len);
-	buf_done(&bytes);
-	return rc;
-}
-
-/* RFC 7301: browsers offer http/1.1; what else is offered is not ours. */
+/* RFC 7301: what is offered and is not on our list is not ours. */
 static int
 select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     const unsigned char *in, unsigned in_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1";
-	unsigned char *chosen;
+	const struct tls_ctx *tls = arg;
+	const struct config_strings *ours = &tls->config->alpn_protocols;
 
 	(void)ssl;
-	(void)arg;
-	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1,
-	    in, in_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_NOACK;
-	*out = chosen;
-	return SSL_TLSEXT_ERR_OK;
+	for (size_t i = 0; i < ours->n; i++) {
+		size_t len = strlen(ours->items[i]);
+
+		/* OpenSSL has checked the lengths in the list. */
+		for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
+			if (in[at] != len ||
+			    memcmp(in + at + 1, ours->items[i], len) != 0)
+				continue;
+			*out = in + at + 1;
+			*out_len = in[at];
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_NOACK;
 }
 
 static int
-apply_behaviour(struct build *b, struct err *err)
+apply_behaviour(struct tls_build *b, struct err *err)
 {
 	(void)err;
 	SSL_CTX_set_options(b->ctx, SSL_OP_NO_COMPRESSION |
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	    SSL_OP_PRIORITIZE_CHACHA);
+	    SSL_OP_NO_RENEGOTIATION);
+	/* A phone that puts ChaCha20 first has no AES hardware. */
+	if (b->config->honor_cipher_order)
+		SSL_CTX_set_options(b->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
+		    SSL_OP_PRIORITIZE_CHACHA);
 	/* A FIN without close_notify cuts no message short that a Close frame
 	   does not show: it gets our close_notify, not an alert. */
 	SSL_CTX_set_options(b->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -340,46 +181,102 @@ apply_behaviour(struct build *b, struct err *err)
 	SSL_CTX_set_num_tickets(b->ctx, b->config->session_tickets ? 1 : 0);
 	if (!b->config->session_tickets)
 		SSL_CTX_set_options(b->ctx, SSL_OP_NO_TICKET);
-	SSL_CTX_set_alpn_select_cb(b->ctx, select_alpn, NULL);
-	SSL_CTX_set_verify(b->ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_alpn_select_cb(b->ctx, select_alpn, b->tls);
+	tls_sni_install(b->ctx);
 	return 0;
 }
 
-static int (*const steps[])(struct build *, struct err *) = {
+static int (*const steps[])(struct tls_build *, struct err *) = {
+	apply_security,
 	apply_versions,
 	apply_ciphers,
 	apply_groups,
-	apply_certificate,
-	apply_key,
+	apply_dh,
+	tls_apply_pairs,
+	tls_apply_staples,
+	tls_apply_verify,
 	apply_behaviour,
 };
 
-SSL_CTX *
-tls_ctx_new(const struct config_context *config, const struct files *files,
-    bool strict, struct tls_ctx_info *info_out, struct buf *warnings,
+/* ---- life ------------------------------------------------------------------ */
+
+static struct config_context *
+copy_config(const struct config_context *from)
+{
+	struct config_context *copy = xcalloc(1, sizeof(*copy));
+
+	settings_copy(SETTING_CONTEXT, copy, from);
+	copy->name = xstrdup(from->name);
+	return copy;
+}
+
+/* Time may have changed it since it was loaded. */
+static bool
+is_sound_now(const struct tls_ctx *tls)
+{
+	int64_t now = time(NULL);
+
+	return tls != NULL && tls->info.sound &&
+	    tls->info.not_before <= now && now <= tls->info.not_after;
+}
+
+static int
+build(struct tls_ctx *tls, const struct config_context *config,
+    const struct tls_ctx_source *source, struct buf *warnings,
     struct err *err)
 {
-	struct tls_ctx_info info;
-	struct build b = {
-		.ctx = SSL_CTX_new(TLS_server_method()),
+	struct tls_build b = {
+		.tls = tls,
+		.ctx = tls->ssl_ctx,
 		.config = config,
-		.files = files,
-		.info = &info,
+		.files = source->files,
+		.info = &tls->info,
 		.warnings = warnings,
-		.strict = strict,
+		.check = source->strict,
+		.strict = source->strict || is_sound_now(source->before),
 	};
 
-	memset(&info, 0, sizeof(info));
-	if (b.ctx == NULL) {
-		refuse(&b, err, "[context]", config->name);
-		return NULL;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		if (steps[i](&b, err) == -1)
+			return -1;
 	}
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		if (steps[i](&b, err) == -1) {
-			SSL_CTX_free(b.ctx);
-			return NULL;
-		}
+	return 0;
+}
+
+struct tls_ctx *
+tls_ctx_new(const struct config_context *config,
+    const struct tls_ctx_source *source, struct buf *warnings,
+    struct err *err)
+{
+	uint8_t origin[TLS_ORIGIN_BYTES];
+	struct tls_ctx *tls = source->before;
+
+	tls_origin(config, source, origin);
+	if (tls != NULL && memcmp(tls->origin, origin, sizeof(origin)) == 0) {
+		tls->refs++;
+		return tls;
 	}
-	*info_out = info;
-	return b.ctx;
+	tls = xcalloc(1, sizeof(*tls));
+	tls->refs = 1;
+	memcpy(tls->origin, origin, sizeof(origin));
+	tls->config = copy_config(config);
+	tls->ssl_ctx = SSL_CTX_new(TLS_server_method());
+	ASSERT(tls->ssl_ctx != NULL);
+	if (build(tls, config, source, warnings, err) == 0)
+		return tls;
+	tls_ctx_unref(tls);
+	return NULL;
+}
+
+void
+tls_ctx_unref(struct tls_ctx *tls)
+{
+	if (tls == NULL || --tls->refs > 0)
+		return;
+	SSL_CTX_free(tls->ssl_ctx);
+	tls_staples_free(tls->staples);
+	settings_done(SETTING_CONTEXT, tls->config);
+	free(tls->config->name);
+	free(tls->config);
+	free(tls);
 }

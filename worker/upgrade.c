@@ -104,6 +104,26 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 	conn_refuse(c, &refusal);
 }
 
+/*
+ * RFC 9110 section 7.4: the request is for a name of another context, which
+ * wants to see certificates of clients, and this one has not asked for them,
+ * or not for the same.
+ */
+static bool
+is_misdirected(const struct wss_conn *c, const struct http_request *request)
+{
+	const struct tls_named *meant;
+
+	if (c->choice.named == NULL)
+		return false;
+	meant = tls_sni_find(c->choice.sni, request->host.data,
+	    request->host.len);
+	if (meant == NULL)
+		meant = tls_sni_first(c->choice.sni);
+	return meant != c->choice.named &&
+	    meant->tls->config->verify_peer != CONFIG_VERIFY_OFF;
+}
+
 /* The route of a request that may become a WebSocket; NULL: refused. */
 static struct wss_route *
 check_request(struct wss_conn *c, const struct http_request *request,
@@ -112,6 +132,11 @@ check_request(struct wss_conn *c, const struct http_request *request,
 	struct wss_route *route = snapshot_route(c->snapshot, c->listen->name,
 	    request->host, request->path);
 
+	if (is_misdirected(c, request)) {
+		http_refuse(refusal, 421, "this host needs a connection that "
+		    "was made for its name");
+		return NULL;
+	}
 	if (route == NULL) {
 		http_refuse(refusal, 404, "there is nothing at this path");
 		return NULL;

@@ -15,6 +15,9 @@ BIN = os.environ["WSSD_BIN"]
 FILES = {"local_cert": "cert.pem", "local_pk": "key.pem",
          "module": "hello.so"}
 
+# For which the documents' certificates are.
+NAMES = ["localhost", "shop.example", "*.shop.example", "chat.example"]
+
 
 def examples():
     found = []
@@ -33,7 +36,8 @@ def folder(tmp_path_factory):
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
          "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
-         "/CN=localhost", "-out", made / "cert.pem", "-keyout",
+         "/CN=localhost", "-addext", "subjectAltName=" + ",".join(
+             f"DNS:{n}" for n in NAMES), "-out", made / "cert.pem", "-keyout",
          made / "key.pem"], check=True, capture_output=True)
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I",

@@ -116,11 +116,12 @@ takes_the_shortest(void **state)
 	assert_int_equal(c->n_routes, 1);
 	assert_string_equal(c->listens[0].name, "default");
 	assert_int_equal(c->listens[0].addrs[0].in.sin_port, htons(8282));
-	assert_int_equal(c->listens[0].context_index, 0);
-	assert_int_equal(c->listens[0].context.n, 1);
-	assert_string_equal(c->listens[0].context.items[0], "default");
+	assert_int_equal(c->listens[0].n_contexts, 1);
+	assert_int_equal(c->listens[0].contexts[0], 0);
 	assert_string_equal(c->contexts[0].name, "default");
-	assert_string_equal(c->contexts[0].local_pk, "/etc/wssd/server.pem");
+	assert_int_equal(c->contexts[0].local_pk.n, 1);
+	assert_string_equal(c->contexts[0].local_pk.items[0],
+	    "/etc/wssd/server.pem");
 	assert_string_equal(c->routes[0].path, "/");
 	assert_string_equal(c->routes[0].handler, "reply");
 	assert_int_equal(c->routes[0].n_options, 1);
@@ -150,10 +151,11 @@ takes_all_settings(void **state)
 	assert_int_equal(c->daemon.stop_timeout_ms, 20000);
 	assert_int_equal(c->listens[0].address.n, 3);
 	assert_int_equal(addr_port(&c->listens[0].addrs[1]), 443);
-	assert_int_equal(c->listens[0].context_index, 1);
-	assert_true(c->listens[1].context_index == SIZE_MAX);
+	assert_int_equal(c->listens[0].n_contexts, 1);
+	assert_int_equal(c->listens[0].contexts[0], 1);
+	assert_int_equal(c->listens[1].n_contexts, 0);
 	assert_int_equal(c->listens[1].transport, CONFIG_TCP);
-	assert_string_equal(c->contexts[0].local_pk, "/a.key");
+	assert_string_equal(c->contexts[0].local_pk.items[0], "/a.key");
 	assert_int_equal(c->contexts[1].tls_min, CONFIG_TLS_1_3);
 	assert_false(c->contexts[1].session_tickets);
 	assert_int_equal(r->host.n, 2);
@@ -216,20 +218,14 @@ static const struct {
 	{ "[listen a]\naddress = 0.0.0.0:2\ncontext = default, defalt, q\n",
 	    "f:9: context: there is no [context defalt]; did you mean "
 	    "`default'?\n"
-	    "f:9: context: there is no [context q]\n"
-	    "f:9: context: several on one listen, chosen by name (SNI), are "
-	    "not supported by this version\n" },
+	    "f:9: context: there is no [context q]\n" },
 	{ "[listen a]\naddress = 0.0.0.0:2\ntransport = tpc\n",
 	    "f:9: transport: `tpc' is not one of ssl, tcp; did you mean "
 	    "`tcp'?\n" },
 
 	{ "[context]\nlocal_cert = /d\n",
-	    "f:1: there are several [context] sections: name those to use, "
-	    "such as context = default\n"
 	    "f:7: [context default] stands already at f:3\n" },
 	{ "[context b]\nlocal_cert = d\n",
-	    "f:1: there are several [context] sections: name those to use, "
-	    "such as context = default\n"
 	    "f:8: local_cert: `d' is not a full path: it must begin with "
 	    "/\n" },
 
@@ -331,8 +327,10 @@ reports_what_is_missing(void **state)
 	    "verify_peer = on\npassphrase = x\n",
 	    "f:5: [context] needs `local_cert'\n"
 	    "f:7: tls_max must not be less than tls_min\n"
-	    "f:8: verify_peer = on is not supported by this version\n"
-	    "f:9: `passphrase' is not supported by this version\n");
+	    "f:8: verify_peer needs cafile or capath, the CAs of the "
+	    "clients\n"
+	    "f:9: `passphrase' does not belong into this file: write "
+	    "passphrase_file = FILE, whose first line is the passphrase\n");
 	config_unref(parse_good("[listen]\naddress = 0.0.0.0:1\n"
 	    "transport = tcp\n" R));
 }
@@ -383,11 +381,7 @@ names_both_files(void **state)
 	assert_null(config_new(b, &errors));
 	sentences = config_errors_text(&errors);
 	assert_string_equal(sentences,
-	    "main:2: there are several [context] sections: name those to use, "
-	    "such as context = default\n"
 	    "second:1: [listen default] stands already at main:2\n"
-	    "second:1: there are several [context] sections: name those to "
-	    "use, such as context = default\n"
 	    "second:2: address: 0.0.0.0:1 is already in [listen default] at "
 	    "main:3\n"
 	    "third:1: [wssd] stands already at main:1\n"

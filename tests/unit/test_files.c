@@ -136,6 +136,43 @@ opens_each_once(void **state)
 	free(path);
 }
 
+#define CAPATH "verify_peer = require\ncapath = @/ca\n"
+
+/* What c_rehash leaves is a link to each file. */
+static void
+opens_folders(void **state)
+{
+	char *folder = *state, *ca = xasprintf("%s/ca", folder);
+	char *link = xasprintf("%s/ca/0123abcd.0", folder);
+	char *dead = xasprintf("%s/ca/dead", folder), name[32];
+
+	write_file(folder, "cert", "cert");
+	write_file(folder, "key", "key");
+	check_open(folder, LISTEN CONTEXT CAPATH "[route /]\nhandler=echo\n",
+	    0, "f:7: cannot open capath @/ca: No such file or directory\n");
+	assert_int_equal(mkdir(ca, 0755), 0);
+	write_file(ca, "a.pem", "a");
+	write_file(ca, "b.pem", "b");
+	write_file(ca, ".hidden", "c");
+	assert_int_equal(symlink("a.pem", link), 0);
+	assert_int_equal(symlink("nowhere", dead), 0);
+	check_open(folder, LISTEN CONTEXT CAPATH "[route /]\nhandler=echo\n",
+	    4, "");
+	for (int i = 2; i <= FILES_IN_FOLDER_MAX; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		write_file(ca, name, name);
+	}
+	check_open(folder, LISTEN CONTEXT CAPATH "[route /]\nhandler=echo\n",
+	    0, "f:7: capath @/ca has more than 512 files: write them into "
+	    "one for cafile\n");
+	assert_true(files_is_in("/a/b", "/a"));
+	assert_false(files_is_in("/a/b/c", "/a"));
+	assert_false(files_is_in("/ab", "/a"));
+	free(ca);
+	free(link);
+	free(dead);
+}
+
 static void
 reports_all(void **state)
 {
@@ -194,7 +231,7 @@ notices_changed_code(void **state)
 static void
 takes_received_ones(void **state)
 {
-	struct files files = { NULL, 0 };
+	struct files files = FILES_INIT;
 	int a = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int b = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -215,6 +252,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(opens_each_once, make_folder,
+		    remove_folder),
+		cmocka_unit_test_setup_teardown(opens_folders, make_folder,
 		    remove_folder),
 		cmocka_unit_test_setup_teardown(reports_all, make_folder,
 		    remove_folder),

@@ -70,7 +70,12 @@ has_a_sound_table(void **state)
 		if (s->flags & SETTING_OPTION)
 			assert_non_null(s->handler);
 		if (s->flags & SETTING_FILE)
+			assert_true(s->type == SETTING_STRING ||
+			    s->type == SETTING_LIST);
+		if (s->flags & SETTING_FOLDER)
 			assert_int_equal(s->type, SETTING_STRING);
+		if (s->flags & SETTING_SWITCH)
+			assert_int_equal(s->type, SETTING_WORD);
 		assert_int_equal(s->type == SETTING_WORD, s->words != NULL);
 		if (i > 0)
 			assert_true(s->section >= rows[i - 1].section);
@@ -115,8 +120,11 @@ has_defaults(void **state)
 	assert_int_equal(x.tls_min, CONFIG_TLS_1_2);
 	assert_int_equal(x.tls_max, CONFIG_TLS_1_3);
 	assert_true(x.session_tickets);
-	assert_false(x.verify_peer);
-	assert_null(x.local_cert);
+	assert_int_equal(x.verify_peer, CONFIG_VERIFY_OFF);
+	assert_int_equal(x.local_cert.n, 0);
+	assert_int_equal(x.security_level, 2);
+	assert_true(x.honor_cipher_order);
+	assert_string_equal(x.alpn_protocols.items[0], "http/1.1");
 	assert_int_equal(r.max_message, 65536);
 	assert_int_equal(r.output_high, 1 << 20);
 	assert_int_equal(r.slow_consumer, CONFIG_SLOW_CLOSE);
@@ -168,8 +176,21 @@ sets_and_formats(void **state)
 		{ SETTING_CONTEXT, "session_tickets", "no", "off", NULL },
 		{ SETTING_CONTEXT, "session_tickets", "nope", NULL,
 		    "`nope' is neither on nor off" },
-		{ SETTING_CONTEXT, "local_cert", "server.pem", NULL,
+		{ SETTING_CONTEXT, "local_cert", "/a, server.pem", NULL,
 		    "`server.pem' is not a full path: it must begin with /" },
+		{ SETTING_CONTEXT, "cafile", "ca.pem", NULL,
+		    "`ca.pem' is not a full path: it must begin with /" },
+		{ SETTING_CONTEXT, "capath", "ca", NULL,
+		    "`ca' is not a full path: it must begin with /" },
+		{ SETTING_CONTEXT, "verify_peer", "Optional", "optional",
+		    NULL },
+		{ SETTING_CONTEXT, "verify_peer", "false", "off", NULL },
+		{ SETTING_CONTEXT, "verify_peer", "on", "require", NULL },
+		{ SETTING_CONTEXT, "verify_peer", "required", NULL,
+		    "`required' is not one of off, optional, require; did "
+		    "you mean `require'?" },
+		{ SETTING_CONTEXT, "security_level", "0", NULL,
+		    "`0' is not in the range from 1 to 5" },
 		{ SETTING_CONTEXT, "tls_min", "TLSv1.2", NULL,
 		    "`TLSv1.2' is not one of 1.2, 1.3" },
 	};
@@ -270,6 +291,33 @@ compares(void **state)
 	settings_done(SETTING_WSSD, &b);
 }
 
+/* Equal in every row, and nothing is shared. */
+static void
+copies(void **state)
+{
+	struct config_context a, b;
+	size_t n;
+	const struct setting *rows = settings_table(&n);
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	settings_init(SETTING_CONTEXT, &a);
+	assert_int_equal(settings_set(settings_find(SETTING_CONTEXT,
+	    "local_cert"), &a, "/a, /b", NULL), 0);
+	assert_int_equal(settings_set(settings_find(SETTING_CONTEXT,
+	    "honor_cipher_order"), &a, "off", NULL), 0);
+	settings_copy(SETTING_CONTEXT, &b, &a);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].section == SETTING_CONTEXT)
+			assert_true(settings_equal(&rows[i], &a, &b));
+	}
+	settings_done(SETTING_CONTEXT, &a);
+	assert_string_equal(b.local_cert.items[1], "/b");
+	assert_null(b.cafile);
+	settings_done(SETTING_CONTEXT, &b);
+}
+
 static void
 explains_what_is_unknown(void **state)
 {
@@ -285,19 +333,21 @@ explains_what_is_unknown(void **state)
 		    "it belongs to [route]" },
 		{ SETTING_LISTEN, "local_cert", "unknown key `local_cert' in "
 		    "[listen]; it belongs to [context]" },
-		{ SETTING_LISTEN, "passphrase", "unknown key `passphrase' in "
+		{ SETTING_LISTEN, "cafile", "unknown key `cafile' in "
 		    "[listen]; it belongs to [context]" },
 		{ SETTING_ROUTE, "include", "unknown key `include' in "
 		    "[route]; it belongs to [wssd]" },
 		{ SETTING_CONTEXT, "ssl_certificate", "unknown key "
 		    "`ssl_certificate' in [context]; here it is "
 		    "`local_cert'" },
-		{ SETTING_CONTEXT, "passphrase",
-		    "`passphrase' is not supported by this version" },
-		{ SETTING_CONTEXT, "SNI_server_certs",
-		    "`SNI_server_certs' is not supported by this version" },
-		{ SETTING_CONTEXT, "verify_depth",
-		    "`verify_depth' is not supported by this version" },
+		{ SETTING_CONTEXT, "ssl_dhparam", "unknown key "
+		    "`ssl_dhparam' in [context]; here it is `dh_param'" },
+		{ SETTING_CONTEXT, "passphrase", "`passphrase' does not "
+		    "belong into this file: write passphrase_file = FILE, "
+		    "whose first line is the passphrase" },
+		{ SETTING_CONTEXT, "disable_compression",
+		    "`disable_compression' is not needed, take the line away: "
+		    "TLS compression is always off" },
 		{ SETTING_ROUTE, "room",
 		    "`room' is not supported by this version" },
 		{ SETTING_ROUTE, "wrkers", "unknown key `wrkers' in [route]; "
@@ -424,6 +474,7 @@ main(void)
 		cmocka_unit_test(sets_and_formats),
 		cmocka_unit_test(sets_lists),
 		cmocka_unit_test(compares),
+		cmocka_unit_test(copies),
 		cmocka_unit_test(explains_what_is_unknown),
 		cmocka_unit_test(prints_defaults),
 		cmocka_unit_test(holds_the_installed_file),

@@ -58,7 +58,7 @@ build(struct worker *w, const char *config_text)
 {
 	struct config_errors errors = CONFIG_ERRORS_INIT;
 	struct modules modules = { NULL };
-	struct files files = { NULL, 0 };
+	struct files files = FILES_INIT;
 	struct buf warnings = BUF_INIT;
 	struct err err = ERR_INIT;
 	struct config *config = config_new(bundle_from_text("test.ini",
@@ -67,7 +67,7 @@ build(struct worker *w, const char *config_text)
 
 	if (config == NULL)
 		fail_msg("%s", errors.items[0]);
-	s = snapshot_new(w, config, 1, &files, &modules, false, &warnings,
+	s = snapshot_new(w, config, 1, NULL, &files, &modules, false, &warnings,
 	    &err);
 	if (s == NULL)
 		fail_msg("%s", err.text);
