@@ -73,6 +73,9 @@ static const struct counter counters[] = {
 	    "TLS handshakes that a session ticket made short." },
 	{ OF(plain_on_tls), "wssd_plain_on_tls_total", "",
 	    "Connections that spoke no TLS where it is wanted." },
+	{ OF(proxy_failed), "wssd_proxy_failed_total", "",
+	    "Connections without a valid PROXY header where there must be "
+	    "one." },
 	{ OF(upgrades), "wssd_handshakes_total", "{result=\"ok\"}",
 	    "Requests for a WebSocket." },
 	{ OF(http_refused), "wssd_handshakes_total", "{result=\"refused\"}",
@@ -99,6 +102,10 @@ static const struct counter counters[] = {
 	    "Payload of the messages received." },
 	{ OF(bytes_out), "wssd_send_bytes_total", "",
 	    "Payload of the messages sent." },
+	{ OF(compression_shared_by_limit), "wssd_compression_limited_total",
+	    "", "WebSockets that got shared compression for want of memory." },
+	{ OF(sandbox_refused), "wssd_sandbox_refused_total", "",
+	    "System calls of the workers that the sandbox refused." },
 	{ OF(access_log_dropped), "wssd_access_log_dropped_total", "",
 	    "Lines of the access log that could not be written." },
 };
