@@ -135,14 +135,17 @@ struct config_option {
 /*
  * [route PATH].  Several may have the same path, with different hosts or
  * listens: one with the Host wins over one for any, then one with the listen
- * over one for any.
+ * over one for any.  Each of them may stand once more with handler = static,
+ * for the requests that ask for no WebSocket.
  */
 struct config_route {
 	struct config_place place;
 	char *path;
 	struct config_strings host;	/* empty = any Host */
 	struct config_strings listen;	/* names; empty = every listen */
-	char *handler;			/* "reply", "echo", "module" */
+	char *handler;			/* "reply", "echo", "static", "module" */
+	char *root;			/* DIRECTORY: of static */
+	bool pages;			/* handler is static */
 	char *module;			/* FILE: the .so */
 	struct config_option *options;
 	size_t n_options;

@@ -11,7 +11,8 @@
 #define SHOWN 80		/* bytes of a wrong word in a sentence */
 #define PATH_MAX_BYTES 512
 
-static const char *const handlers[] = { "reply", "echo", "module" };
+static const char *const handlers[] = { "reply", "echo", "static",
+	"module" };
 static const char *const later_handlers[] = { "broadcast", "proxy", "exec",
 	"http" };
 
@@ -62,17 +63,18 @@ check_handler(struct config *c, const struct config_route *r,
 		if (strcmp(later_handlers[i], r->handler) != 0)
 			continue;
 		config_error(errors, place, "handler: `%s' is not in this "
-		    "version, which has reply, echo and module", r->handler);
+		    "version, which has reply, echo, static and module",
+		    r->handler);
 		return;
 	}
 	near = str_nearest(r->handler, handlers, COUNT(handlers));
 	if (near != NULL)
 		config_error(errors, place, "handler: `%.*s' is not one of "
-		    "reply, echo, module; did you mean `%s'?", SHOWN,
+		    "reply, echo, static, module; did you mean `%s'?", SHOWN,
 		    r->handler, near);
 	else
 		config_error(errors, place, "handler: `%.*s' is not one of "
-		    "reply, echo, module", SHOWN, r->handler);
+		    "reply, echo, static, module", SHOWN, r->handler);
 }
 
 /* A name or an address as it stands in Host, without the port. */
@@ -229,7 +231,7 @@ check_others(const struct config *c, const struct config_route *r,
     struct config_errors *errors)
 {
 	for (const struct config_route *o = c->routes; o < r; o++) {
-		if (strcmp(r->path, o->path) != 0 ||
+		if (strcmp(r->path, o->path) != 0 || r->pages != o->pages ||
 		    !overlap(&r->host, &o->host) ||
 		    !overlap(&r->listen, &o->listen))
 			continue;
@@ -246,6 +248,7 @@ config_check_route(struct config *c, struct config_route *r,
 {
 	const char *fault = path_fault(r->path);
 
+	r->pages = r->handler != NULL && strcmp(r->handler, "static") == 0;
 	if (fault != NULL)
 		config_error(errors, r->place, "%s", fault);
 	check_handler(c, r, errors);

@@ -42,10 +42,11 @@ add(struct files *files, const char *path, int fd)
 }
 
 static int
-open_file(const char *path, struct stat *st_out)
+open_file(const char *path, bool folder, struct stat *st_out)
 {
 	/* O_NONBLOCK: a FIFO must not stop us */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+	    (folder ? O_DIRECTORY : 0));
 
 	if (fd >= 0 && fstat(fd, st_out) != 0) {
 		close(fd);
@@ -61,6 +62,7 @@ open_path(struct files *files, const struct config_value *value,
 {
 	const struct setting *s = value->setting;
 	bool code = (s->flags & SETTING_CODE) != 0;
+	bool folder = (s->flags & SETTING_DIRECTORY) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
 	int fd;
@@ -69,16 +71,16 @@ open_path(struct files *files, const struct config_value *value,
 		f->code = f->code || code;
 		return;
 	}
-	fd = open_file(path, &st);
+	fd = open_file(path, folder, &st);
 	if (fd < 0) {
 		config_error(errors, value->place, "cannot open %s %s: %s",
 		    s->key, path, strerror(errno));
 		return;
 	}
-	if (!S_ISREG(st.st_mode)) {
+	if (!folder && !S_ISREG(st.st_mode)) {
 		config_error(errors, value->place,
 		    "%s %s is not a regular file", s->key, path);
-	} else if (!code && st.st_size > PEM_MAX) {
+	} else if (!code && !folder && st.st_size > PEM_MAX) {
 		config_error(errors, value->place,
 		    "%s %s is bigger than %u bytes", s->key, path, PEM_MAX);
 	} else {
@@ -122,7 +124,7 @@ add_entries(struct files *files, const char *folder, DIR *dir)
 		char *path = xasprintf("%s/%s", folder, entry->d_name);
 		int fd = entry->d_name[0] == '.' ||
 		    find_file(files, path) != NULL ? -1 :
-		    open_file(path, &st);
+		    open_file(path, false, &st);
 
 		if (is_wanted(files, first, fd, &st))
 			add(files, path, fd)->st = st;
@@ -262,6 +264,22 @@ bool
 files_same_code(const struct files *a, const struct files *b)
 {
 	return contains_code(a, b) && contains_code(b, a);
+}
+
+bool
+files_add_folders(const struct files *have, const struct files *files)
+{
+	for (size_t i = 0; i < files->n; i++) {
+		const struct stat *st = &files->items[i].st;
+		size_t j = 0;
+
+		while (j < have->n && (have->items[j].st.st_ino != st->st_ino ||
+		    have->items[j].st.st_dev != st->st_dev))
+			j++;
+		if (S_ISDIR(st->st_mode) && j == have->n)
+			return true;
+	}
+	return false;
 }
 
 void

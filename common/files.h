@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files a config names (certificates, keys, modules), opened once by the
+ * The files a config names (certificates, keys, modules, folders), opened once by the
  * master, which may read them, and handed to workers, which may not.  The
  * settings table says which settings are files.
  */
@@ -48,6 +48,8 @@ const struct stat *files_stat(const struct files *, const char *path);
 bool files_is_in(const char *path, const char *folder);
 /* True when both name the same modules with the same content. */
 bool files_same_code(const struct files *, const struct files *);
+/* Whether there is a folder to read in that the first one does not have. */
+bool files_add_folders(const struct files *have, const struct files *);
 void files_done(struct files *);
 
 #endif

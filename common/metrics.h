@@ -36,6 +36,7 @@
 	X(plain_on_tls)		/* ws:// or http:// on a wss port */         \
 	X(proxy_failed)		/* PROXY headers missing or malformed */     \
 	X(upgrades)		/* answered with 101 */                      \
+	X(http_answered)	/* pages: answered by a handler's get */     \
 	X(http_refused)		/* answered with anything else */            \
 	X(handshake_timeouts)                                                \
 	X(pong_timeouts)                                                     \

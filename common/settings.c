@@ -278,10 +278,18 @@ static const struct setting table[] = {
 { .key = "handler", ROUTE(handler), .type = SETTING_STRING,
   .flags = SETTING_REQUIRED, .example = "reply",
   .help = "What answers the messages: reply sends the same text each time, "
-  "echo sends back what came, module is a shared object of your own." },
+  "echo sends back what came, module is a shared object of your own.  static "
+  "has no WebSocket but the files of a folder, for a page to begin with; it "
+  "may stand beside another route with the same path." },
 { .section = SETTING_ROUTE, .key = "text", .type = SETTING_NONE,
   .flags = SETTING_OPTION | SETTING_REQUIRED, .handler = "reply",
   .example = "ok", .help = "The text that handler = reply sends." },
+{ .key = "root", ROUTE(root), .type = SETTING_STRING,
+  .reload = SETTING_ROLL,
+  .flags = SETTING_OPTION | SETTING_REQUIRED | SETTING_FILE |
+  SETTING_DIRECTORY, .handler = "static", .example = "/var/www/html",
+  .help = "The folder whose files handler = static shows.  Files of more than "
+  "1 MiB, and names that begin with a dot, are not shown; .well-known is." },
 { .key = "module", ROUTE(module), .type = SETTING_STRING,
   .flags = SETTING_OPTION | SETTING_REQUIRED | SETTING_FILE | SETTING_CODE,
   .reload = SETTING_ROLL, .handler = "module",

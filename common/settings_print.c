@@ -181,8 +181,8 @@ placeholder(const struct setting *s)
 	case SETTING_BOOL:
 		return "on | off";
 	default:
-		return s->flags & SETTING_FILE ? "file" :
-		    s->flags & SETTING_FOLDER ? "folder" : "text";
+		return s->flags & (SETTING_FOLDER | SETTING_DIRECTORY) ?
+		    "folder" : s->flags & SETTING_FILE ? "file" : "text";
 	}
 }
 

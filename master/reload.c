@@ -308,7 +308,8 @@ must_roll(const struct job *job)
 			return true;
 	/* A filter cannot be widened in a living worker. */
 	if (sandbox_needs(job->edition->config) &
-	    ~sandbox_needs(m->edition->config))
+	    ~sandbox_needs(m->edition->config) ||
+	    files_add_folders(&m->edition->files, &job->edition->files))
 		return true;
 	return !any || !files_same_code(&m->edition->files,
 	    &job->edition->files);

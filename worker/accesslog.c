@@ -176,7 +176,7 @@ begin(struct line *l, const struct wss_conn *c, const char *event)
 		line_printf(l, "<6>");
 	line_begin(l, event);
 	snprintf(id, sizeof(id), "%llx", (unsigned long long)c->id);
-	addr_format(&c->addr, address);
+	addr_format_client(&c->addr, address);
 	line_word(l, "id", id);
 	line_word(l, "client", address);
 	line_word(l, "listen", c->listen->name);
@@ -250,6 +250,23 @@ accesslog_refused(struct wss_conn *c, const struct http_request *request,
 	put_tls(&l, c);
 	line_number(&l, "status", refusal->status);
 	line_text(&l, "reason", refusal->reason, strlen(refusal->reason));
+	end(&l, c);
+}
+
+void
+accesslog_answered(struct wss_conn *c, const struct http_request *request,
+    const struct http_answer *answer)
+{
+	struct line l;
+
+	if (c->worker->accesslog.fd == -1)
+		return;
+	begin(&l, c, "page");
+	if (request != NULL)
+		put_request(&l, request);
+	put_tls(&l, c);
+	line_number(&l, "status", answer->status);
+	line_number(&l, "bytes_out", answer->length);
 	end(&l, c);
 }
 

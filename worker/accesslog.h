@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The access log: a line when a WebSocket opens, one when it ends, one when
- * a request is refused; as text or as JSON.  docs/access-log.md has the
+ * a request is refused or answered with a page; as text or as JSON.  docs/access-log.md has the
  * fields.
  *
  * Lines gather in a fixed buffer and are written once a turn, never waiting:
@@ -46,6 +46,8 @@ void accesslog_open(struct wss_conn *, const struct http_request *);
 /* The request is NULL when it was not understood. */
 void accesslog_refused(struct wss_conn *, const struct http_request *,
     const struct http_refusal *);
+void accesslog_answered(struct wss_conn *, const struct http_request *,
+    const struct http_answer *);
 void accesslog_close(struct wss_conn *);
 
 /* At the end of a turn. */

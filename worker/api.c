@@ -12,7 +12,9 @@
 #include "common/assert.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/settings.h"
 #include "worker/conn.h"
+#include "worker/conn_answer.h"
 #include "worker/snapshot.h"
 #include "worker/worker.h"
 
@@ -74,8 +76,8 @@ bytes(struct slice slice)
 	return (struct wss_bytes){ slice.data, slice.len };
 }
 
-int
-api_open(struct wss_conn *c, const struct http_request *request)
+static struct wss_request
+request_of(const struct wss_conn *c, const struct http_request *request)
 {
 	const struct slice *origin = http_header(request, "origin", 0);
 	struct wss_request r = {
@@ -83,19 +85,45 @@ api_open(struct wss_conn *c, const struct http_request *request)
 		.query = bytes(request->query),
 		.host = bytes(request->host),
 		.subprotocol = c->subprotocol,
-		.secure = c->secure,
 		.head = request,
 	};
-	int status;
 
 	if (origin != NULL)
 		r.origin = bytes(*origin);
+	return r;
+}
+
+static int
+ask(struct wss_conn *c, const struct http_request *request,
+    int (*handle)(struct wss_conn *, const struct wss_request *),
+    struct err *reason)
+{
+	struct wss_request r = request_of(c, request);
+	struct wss_route *route = c->route;
+	int status;
+
+	route->error = reason;
+	enter(route);
+	status = handle(c, &r);
+	leave(route);
+	route->error = NULL;
+	return status;
+}
+
+int
+api_open(struct wss_conn *c, const struct http_request *request,
+    struct err *reason)
+{
 	if (c->route->handler->open == NULL)
 		return 0;
-	enter(c->route);
-	status = c->route->handler->open(c, &r);
-	leave(c->route);
-	return status;
+	return ask(c, request, c->route->handler->open, reason);
+}
+
+int
+api_get(struct wss_conn *c, const struct http_request *request,
+    struct err *reason)
+{
+	return ask(c, request, c->route->handler->get, reason);
 }
 
 void
@@ -225,6 +253,18 @@ wss_resume(struct wss_conn *c)
 		conn_set_timer(c);
 }
 
+/* ---- answering without a WebSocket ------------------------------------ */
+
+void
+wss_answer(struct wss_conn *c, unsigned status, const char *type,
+    const char *fields, const void *body, size_t len)
+{
+	struct http_answer answer = { status, type, fields, len };
+
+	ASSERT(c->magic == CONN_MAGIC);
+	conn_put_answer(c, &answer, body);
+}
+
 /* ---- connections ------------------------------------------------------ */
 
 uint64_t
@@ -285,6 +325,12 @@ wss_user(const struct wss_conn *c)
 	return c->user;
 }
 
+int
+wss_secure(const struct wss_conn *c)
+{
+	return c->secure;
+}
+
 struct wss_bytes
 wss_request_header(const struct wss_request *request, const char *name,
     size_t n)
@@ -304,6 +350,19 @@ wss_option_value(const struct wss_route *r, const char *name)
 			return r->config->options[i].value;
 	}
 	return NULL;
+}
+
+int
+wss_option_fd(const struct wss_route *r, const char *name)
+{
+	const struct setting *s = settings_find(SETTING_ROUTE, name);
+	const char *path;
+
+	if (r->files == NULL || s == NULL || (s->flags & SETTING_FILE) == 0)
+		return -1;
+	path = *(char *const *)(const void *)((const char *)r->config +
+	    s->offset);
+	return path == NULL ? -1 : files_fd(r->files, path);
 }
 
 const char *

@@ -9,14 +9,19 @@
 
 #include <wssd/handler.h>
 
+#include "common/err.h"
 #include "worker/http.h"
 #include "worker/ws.h"
 
 int api_setup(struct wss_route *);
 /* Stops the route's timers, too. */
 void api_teardown(struct wss_route *);
-/* 0, or the HTTP status to refuse with. */
-int api_open(struct wss_conn *, const struct http_request *);
+/* 0, or the HTTP status to refuse with; reason: what wss_error() said. */
+int api_open(struct wss_conn *, const struct http_request *,
+    struct err *reason);
+/* The same of a request without an upgrade; the handler has a `get'. */
+int api_get(struct wss_conn *, const struct http_request *,
+    struct err *reason);
 void api_message(struct wss_conn *, const struct ws_event *);
 void api_writable(struct wss_conn *);
 void api_closed(struct wss_conn *);

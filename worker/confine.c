@@ -63,12 +63,25 @@ on_missing(const char *sentence)
 	log_warn("confined less than it should be: %s", sentence);
 }
 
+/* The folders whose files are opened later: those of static. */
+static size_t
+find_folders(const struct files *files, int folders[CONFIG_ROUTES_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < files->n && n < CONFIG_ROUTES_MAX; i++)
+		if (S_ISDIR(files->items[i].st.st_mode))
+			folders[n++] = files->items[i].fd;
+	return n;
+}
+
 int
 confine(struct worker *w, const struct config *config, struct err *err)
 {
 	struct sandbox sandbox = {
 		.features = SANDBOX_WORKER | sandbox_needs(config),
 	};
+	int folders[CONFIG_ROUTES_MAX];
 	struct privdrop_ids ids;
 	unsigned layers;
 
@@ -81,6 +94,8 @@ confine(struct worker *w, const struct config *config, struct err *err)
 		sandbox.features |= SANDBOX_IO_URING;
 	give_up_user(&config->daemon, &ids, err);
 	layers = ids.superuser ? SANDBOX_EMPTY_ROOT : 0;
+	sandbox.folders = folders;
+	sandbox.n_folders = find_folders(&w->files, folders);
 	if (config->daemon.sandbox)
 		layers |= sandbox_enter(&sandbox, on_missing);
 	metrics_set(&w->metrics->confined_by, layers);

@@ -356,6 +356,7 @@ conn_free(struct wss_conn *c)
 	ids_remove(w, c);
 	w->n_admin -= c->listen->role == CONFIG_ADMIN;
 	limits_count(&w->limits, &c->place, -1);
+	w->answers_bytes -= c->answer_bytes;
 	stream_done(&c->stream);
 	ws_done(&c->ws);
 	metrics_set(&w->metrics->compression_memory,

@@ -81,6 +81,8 @@ struct wss_conn {
 	void *user;
 	uint64_t messages_in, messages_out, bytes_in, bytes_out;
 
+	uint8_t answer;			/* enum conn_answer, conn_answer.h */
+	size_t answer_bytes;		/* its part of worker->answers_bytes */
 	uint16_t close_code;		/* what `closed` is told */
 	uint8_t close_reason_len;
 	char close_reason[124];
@@ -155,11 +157,7 @@ void conn_input(struct wss_conn *);
 void conn_resume_input(struct wss_conn *);
 /* Stops or starts reading as the pause flags say. */
 void conn_update_reading(struct wss_conn *);
-
-/*
- * To a peer that does not speak TLS or PROXY where it must: a sentence as
- * plain HTTP (NULL: not a byte), and the end.
- */
+/* Who speaks no TLS, or no PROXY: a sentence in HTTP (NULL: none), the end. */
 void conn_refuse_plain(struct wss_conn *, const char *why);
 
 /* ---- upgrade.c ---- */

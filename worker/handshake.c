@@ -63,6 +63,12 @@ list_has(const struct http_request *req, const char *name, const char *word)
 	return false;
 }
 
+bool
+handshake_asked(const struct http_request *req)
+{
+	return list_has(req, "Upgrade", "websocket");
+}
+
 /* §4.2.1, items 1 to 4; the Host is http_parse()'s. */
 static int
 check_upgrade(const struct http_request *req, struct http_refusal *refusal)
@@ -70,7 +76,7 @@ check_upgrade(const struct http_request *req, struct http_refusal *refusal)
 	if (!slice_equal(req->method, "GET"))
 		return http_refuse(refusal, 405,
 		    "a WebSocket is opened with GET");
-	if (!list_has(req, "Upgrade", "websocket"))
+	if (!handshake_asked(req))
 		return http_refuse(refusal, 426,
 		    "this is a WebSocket server; connect with wss:// or ws://");
 	if (!list_has(req, "Connection", "upgrade"))

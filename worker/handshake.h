@@ -34,6 +34,9 @@ struct handshake {
 					   ws_deflate_share() */
 };
 
+/* Does the request ask for a WebSocket at all? */
+bool handshake_asked(const struct http_request *);
+
 /*
  * All of §4.2.1 and the route's rules.  -1: *refusal_out is the answer:
  * 405 (not GET), 426 (no upgrade to websocket asked for, or a version other

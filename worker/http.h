@@ -93,6 +93,17 @@ bool http_is_token(struct slice);
 /* "Not Found" for 404, "Error" for a status not known here. */
 const char *http_status_text(unsigned status);
 
+/* An answer that a handler gives; the strings are its own. */
+struct http_answer {
+	unsigned status;
+	const char *type;	/* of the content */
+	const char *fields;	/* more lines, each with its CRLF; or NULL */
+	size_t length;		/* of the body */
+};
+
+/* Its head, with Connection: close. */
+void http_answer_put(struct buf *, const struct http_answer *);
+
 /* Fills in a refusal; returns -1, so that `return http_refuse(...)` reads
  * well. */
 int http_refuse(struct http_refusal *, unsigned status, const char *fmt, ...)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the text of every answer that is not a 101.  Runs in the worker.
+ * Owns the head of every answer that is not a 101.  Runs in the worker.
  * Must never put a byte of the peer into an answer.
  */
 #include "worker/http.h"
@@ -86,4 +86,18 @@ http_refusal_put(struct buf *out, const struct http_refusal *refusal)
 	    "%s\n",
 	    refusal->status, status->text, strlen(refusal->reason) + 1,
 	    status->fields, refusal->reason);
+}
+
+void
+http_answer_put(struct buf *out, const struct http_answer *answer)
+{
+	buf_printf(out,
+	    "HTTP/1.1 %u %s\r\n"
+	    "Content-Type: %s\r\n"
+	    "Content-Length: %zu\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"
+	    "Connection: close\r\n"
+	    "%s\r\n",
+	    answer->status, http_status_text(answer->status), answer->type,
+	    answer->length, answer->fields == NULL ? "" : answer->fields);
 }

@@ -15,6 +15,7 @@
 static const struct wss_handler *const built_in[] = {
 	&handler_echo,
 	&handler_reply,
+	&handler_static,
 };
 
 static const struct module *

@@ -82,6 +82,8 @@ static const struct counter counters[] = {
 	    NULL },
 	{ OF(handshake_timeouts), "wssd_handshakes_total",
 	    "{result=\"timeout\"}", NULL },
+	{ OF(http_answered), "wssd_pages_total", "",
+	    "Requests without an upgrade that a handler has answered." },
 	{ OF(closed), "wssd_closes_total", "", "WebSockets that have ended." },
 	{ OF(closed_abnormal), "wssd_abnormal_closes_total", "",
 	    "WebSockets that have ended without a Close frame (1006)." },

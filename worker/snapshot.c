@@ -110,14 +110,17 @@ check_options(const struct wss_route *r, struct err *err)
 }
 
 static int
-set_up_handler(struct wss_route *r, struct err *err)
+set_up_handler(struct wss_route *r, const struct files *files,
+    struct err *err)
 {
 	struct err reason = ERR_INIT;
 	int rc;
 
 	r->error = &reason;
+	r->files = files;
 	rc = api_setup(r);
 	r->error = NULL;
+	r->files = NULL;
 	if (rc != 0)
 		return err_set(err, "%s:%u: handler %s refuses: %s",
 		    r->config->place.file, r->config->place.line,
@@ -151,7 +154,8 @@ build_route(struct wss_route *r, struct worker *worker,
 
 static int
 build_routes(struct snapshot *s, struct worker *worker,
-    const struct modules *modules, struct err *err)
+    const struct files *files, const struct modules *modules,
+    struct err *err)
 {
 	s->routes = xcalloc(s->config->n_routes, sizeof(*s->routes));
 	for (size_t i = 0; i < s->config->n_routes; i++)
@@ -161,7 +165,7 @@ build_routes(struct snapshot *s, struct worker *worker,
 
 		r->handler = module_handler(modules, r->config, err);
 		if (r->handler == NULL || check_options(r, err) == -1 ||
-		    set_up_handler(r, err) == -1)
+		    set_up_handler(r, files, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -199,7 +203,7 @@ snapshot_new(struct worker *worker, struct config *config,
 	s->generation = generation;
 	s->config = config;
 	if (build_contexts(s, before, &source, warnings, err) == -1 ||
-	    build_routes(s, worker, modules, err) == -1) {
+	    build_routes(s, worker, files, modules, err) == -1) {
 		snapshot_free(s);
 		return NULL;
 	}
@@ -287,10 +291,11 @@ publish_route(struct wss_route *r, struct metrics *m, unsigned generation)
 	const struct config_route *c = r->config;
 	char name[METRICS_NAME];
 
-	snprintf(name, sizeof(name), "%s%s%s%s",
+	snprintf(name, sizeof(name), "%s%s%s%s%s",
 	    c->host.n > 0 ? c->host.items[0] : "", c->path,
 	    c->listen.n > 0 ? " @" : "",
-	    c->listen.n > 0 ? c->listen.items[0] : "");
+	    c->listen.n > 0 ? c->listen.items[0] : "",
+	    c->pages ? " (pages)" : "");
 	r->metrics = CELL(m->routes, METRICS_ROUTES, name);
 	r->running = (uint64_t)(r->metrics - m->routes) + 1;
 	snprintf(r->metrics->handler, sizeof(r->metrics->handler), "%s",
@@ -365,7 +370,7 @@ listen_matches(const struct config_strings *listens, const char *listen)
 
 struct wss_route *
 snapshot_route(struct snapshot *s, const char *listen, struct slice host,
-    struct slice path)
+    struct slice path, bool websocket)
 {
 	struct wss_route *best = NULL;
 	size_t best_score = 0;
@@ -378,8 +383,8 @@ snapshot_route(struct snapshot *s, const char *listen, struct slice host,
 		if (host_score == 0 || !listen_matches(&c->listen, listen) ||
 		    !path_matches(c->path, path))
 			continue;
-		score = strlen(c->path) * 4 + (unsigned)host_score * 2 -
-		    (c->listen.n == 0);
+		score = strlen(c->path) * 8 + (unsigned)host_score * 4 -
+		    (c->listen.n == 0) * 2u + (c->pages != websocket);
 		if (score > best_score) {
 			best = &s->routes[i];
 			best_score = score;

@@ -44,6 +44,7 @@ struct wss_route {
 	uint64_t running;		/* what metrics->running_route says
 					   while the handler runs */
 	struct err *error;		/* where wss_error() writes */
+	const struct files *files;	/* during setup; else NULL */
 };
 
 struct snapshot {
@@ -82,9 +83,11 @@ const struct config_listen *snapshot_listen(const struct snapshot *,
  * Which route a request gets: of those for this listen and host the one with
  * the longest path that is the request's, or a folder above it; "/chat"
  * serves "/chat" and "/chat/x", not "/chatter".  Among equals the one that
- * names the host goes before one that takes any.  NULL: 404.
+ * names the host goes before one that takes any, and handler = static before
+ * another one if the request does not ask for a WebSocket, else behind it.
+ * NULL: 404.
  */
 struct wss_route *snapshot_route(struct snapshot *, const char *listen,
-    struct slice host, struct slice path);
+    struct slice host, struct slice path, bool websocket);
 
 #endif

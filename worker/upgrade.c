@@ -6,6 +6,7 @@
 
 #include "worker/admin.h"
 #include "worker/api.h"
+#include "worker/conn_answer.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
 
@@ -81,6 +82,7 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 {
 	struct http_refusal refusal;
 	struct buf answer = BUF_INIT;
+	struct err reason = ERR_INIT;
 	int status;
 
 	c->subprotocol = hs->subprotocol;
@@ -89,7 +91,7 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 	handshake_response_put(&answer, hs);
 	conn_put_bytes(c, answer.data, answer.len);
 	buf_done(&answer);
-	status = api_open(c, request);
+	status = api_open(c, request, &reason);
 	c->in_open = false;
 	if (status == 0) {
 		become_open(c);
@@ -99,8 +101,8 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 	c->close_code = 0;
 	if (status < 400 || status > 599)
 		status = 500;
-	http_refuse(&refusal, (unsigned)status, "the handler of this path "
-	    "has refused the request");
+	http_refuse(&refusal, (unsigned)status, "%s", reason.text[0] != '\0' ?
+	    reason.text : "the handler of this path has refused the request");
 	conn_refuse(c, &refusal);
 }
 
@@ -124,37 +126,46 @@ is_misdirected(const struct wss_conn *c, const struct http_request *request)
 	    meant->tls->config->verify_peer != CONFIG_VERIFY_OFF;
 }
 
-/* The route of a request that may become a WebSocket; NULL: refused. */
-static struct wss_route *
-check_request(struct wss_conn *c, const struct http_request *request,
-    bool more, struct handshake *hs_out, struct http_refusal *refusal)
+/* A request that is to become a WebSocket: -1: it is refused. */
+static int
+check_upgrade(struct wss_conn *c, const struct wss_route *route,
+    const struct http_request *request, bool more, struct handshake *hs_out,
+    struct http_refusal *refusal)
 {
-	struct wss_route *route = snapshot_route(c->snapshot, c->listen->name,
-	    request->host, request->path);
-
-	if (is_misdirected(c, request)) {
-		http_refuse(refusal, 421, "this host needs a connection that "
-		    "was made for its name");
-		return NULL;
-	}
-	if (route == NULL) {
-		http_refuse(refusal, 404, "there is nothing at this path");
-		return NULL;
-	}
 	if (handshake_check(request, &route->rules, hs_out, refusal) == -1)
-		return NULL;
+		return -1;
 	/* RFC 6455 §4.1: a client waits for the answer.  What does not is a
 	   request smuggled past a proxy. */
-	if (more) {
-		http_refuse(refusal, 400, "bytes came behind the request "
-		    "before it was answered");
-		return NULL;
-	}
-	if (drain_refuses(c->worker)) {
-		http_refuse(refusal, 503, "the server is stopping");
-		return NULL;
-	}
-	return route;
+	if (more)
+		return http_refuse(refusal, 400, "bytes came behind the "
+		    "request before it was answered");
+	if (drain_refuses(c->worker))
+		return http_refuse(refusal, 503, "the server is stopping");
+	return 0;
+}
+
+/* 0: it has its answer, or its 101. */
+static int
+serve(struct wss_conn *c, const struct http_request *request, bool more,
+    struct http_refusal *refusal)
+{
+	struct wss_route *route = snapshot_route(c->snapshot, c->listen->name,
+	    request->host, request->path, handshake_asked(request));
+	struct handshake hs;
+
+	if (is_misdirected(c, request))
+		return http_refuse(refusal, 421, "this host needs a connection "
+		    "that was made for its name");
+	if (route == NULL)
+		return http_refuse(refusal, 404,
+		    "there is nothing at this path");
+	if (conn_wants_answer(route, request))
+		return conn_answer(c, route, request, refusal);
+	if (check_upgrade(c, route, request, more, &hs, refusal) != 0)
+		return -1;
+	c->route = route;
+	ask_handler(c, request, &hs);
+	return 0;
 }
 
 static void
@@ -162,13 +173,9 @@ answer_client(struct wss_conn *c, const struct http_request *request,
     bool more)
 {
 	struct http_refusal refusal;
-	struct handshake hs;
 
-	c->route = check_request(c, request, more, &hs, &refusal);
-	if (c->route == NULL)
+	if (serve(c, request, more, &refusal) != 0)
 		conn_refuse(c, &refusal);
-	else
-		ask_handler(c, request, &hs);
 }
 
 void

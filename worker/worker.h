@@ -71,6 +71,7 @@ struct worker {
 	struct buf gather;
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
 	struct ws_deflate_pool deflate_pool;
+	size_t answers_bytes;		/* of bodies, of connections that live */
 	uint64_t last_id;
 	uint64_t now_ms;		/* monotonic; as of this callback */
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // One wssd that answers every message with "ok" (and echoes compressed ones
-// under /shared and /dedicated): started from a config of
-// its own, asked for its port, stopped, and its log read afterwards.
+// under /shared and /dedicated) and shows the page of etc/demo: started from a
+// config of its own, asked for its port, stopped, and its log read afterwards.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, writeFileSync }
     from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
+const DEMO = fileURLToPath(new URL('../../etc/demo', import.meta.url));
 const READY_MS = 20000;
 const STOP_MS = 20000;
 const BAD_LINES = /fatal|ASSERT|AddressSanitizer|runtime error:/;
@@ -40,6 +42,9 @@ compression = shared
 handler = echo
 compression = dedicated
 compression_min_size = 0
+[route /]
+handler = static
+root = ${DEMO}
 `;
 }
 

@@ -2,7 +2,7 @@
 //
 // wssd and a real browser: Chromium verifies the certificate itself, a page
 // from https://localhost talks to wss://localhost, and sees how a stop of the
-// daemon ends its connection.
+// daemon ends its connection.  The page of etc/demo comes from wssd itself.
 //
 // Needs WSSD_BIN (the folder of wssd and wssctl), chromium, certutil, openssl
 // and `npm ci` in this folder; exits with 77 when one of them is missing, or
@@ -194,10 +194,55 @@ async function talkAndStop(t, command) {
 	await t.daemon.ended();
 }
 
+// The page that etc/quickstart shows, as a person uses it.
+async function testDemoPage(t) {
+	const port = await t.daemon.start();
+	const url = `localhost:${port}/`;
+
+	await withBrowser(t.chromium, t.home, async (page) => {
+		const log = page.locator('#log');
+		const state = (wanted) => page.waitForSelector(
+		    `body[data-state=${wanted}]`);
+		const errors = [];
+
+		page.on('pageerror', (error) => errors.push(error));
+		page.on('console', (message) => message.type() === 'error' &&
+		    errors.push(message.text()));
+		await page.goto(`https://${url}`);
+		assert.equal(await page.inputValue('#url'), `wss://${url}`);
+		await page.click('#connect');
+		await state('open');
+		for (const text of ['tom', '<b>grüße</b>']) {
+			await page.fill('#text', text);
+			await page.press('#text', 'Enter');
+		}
+		await page.waitForFunction(() =>
+		    document.querySelectorAll('#log .in').length === 2);
+		assert.deepEqual((await log.locator('div').allTextContents())
+		    .sort(), [`connecting to wss://${url}`, 'open', 'tom',
+			'<b>grüße</b>', 'ok', 'ok'].sort());
+		await page.click('#connect');
+		await state('closed');
+		await page.click('#connect');
+		await state('open');
+		assert.equal(t.daemon.wssctl('stop').status, 0);
+		await state('closed');
+		assert.match(await log.innerText(), /closed, code 1000/);
+		assert.match(await log.innerText(), /closed, code 1001 "/);
+		assert.deepEqual(errors, []);
+		await page.fill('#url', 'nonsense://');
+		await page.click('#connect');
+		await state('closed');
+		assert.match(await log.innerText(), /does not work/);
+	});
+	await t.daemon.ended();
+}
+
 const TESTS = [
 	['without the CA', testUntrusted],
 	['another name', testWrongName],
 	['compression', testCompression],
+	['the page of etc/demo', testDemoPage],
 	['stop', (t) => talkAndStop(t, ['stop'])],
 	['stop --graceful', (t) => talkAndStop(t, ['stop', '--graceful'])],
 ];

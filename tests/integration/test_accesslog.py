@@ -138,6 +138,24 @@ def test_refused(wssd, tls, log):
     assert "secret" not in log.path.read_text()
 
 
+def test_page(wssd, tls, log, tmp_path):
+    """And who a proxy has brought, without a port, as it did not tell it."""
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/index.html").write_text("hello")
+    one = wssd({"wssd": log.settings,
+                "listen": {"trusted_proxies": "127.0.0.1"},
+                "route /": {"handler": "static", "root": tmp_path / "www"}})
+    with Client(one.port(), tls) as client:
+        client.send(b"GET /?key=secret HTTP/1.1\r\nHost: a\r\n"
+                    b"X-Real-IP: 203.0.113.7\r\n\r\n")
+        assert client.read_answer().body == "hello"
+    row, = log.await_(1)
+    assert row["event"] == "page" and row["client"] == "203.0.113.7"
+    assert row["path"] == "/" and row["route"] == "/"
+    assert str(row["status"]) == "200" and str(row["bytes_out"]) == "5"
+    assert "secret" not in log.path.read_text()
+
+
 def test_turned_on_and_off_by_a_reload(wssd, tls, tmp_path):
     log = Log(tmp_path)
     one = wssd()

@@ -13,7 +13,7 @@ BIN = os.environ["WSSD_BIN"]
 
 # Where a document's example has a path of the reader's machine.
 FILES = {"local_cert": "cert.pem", "local_pk": "key.pem",
-         "module": "hello.so"}
+         "module": "hello.so", "root": "www"}
 
 # For which the documents' certificates are.
 NAMES = ["localhost", "shop.example", "*.shop.example", "chat.example"]
@@ -33,6 +33,7 @@ def examples():
 def folder(tmp_path_factory):
     """With a certificate, and the example module built as it is told."""
     made = tmp_path_factory.mktemp("examples")
+    (made / "www").mkdir()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
          "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",

@@ -252,15 +252,20 @@ static const struct {
 	    "[route /]\nhandler = echo\nlisten = default\n",
 	    "f:10: [route /] stands already at f:7 (for the same host and "
 	    "listen)\n" },
+	/* pages beside a WebSocket, but not twice */
+	{ "[route /]\nhandler = static\nroot = /a\n"
+	    "[route /]\nhandler = static\nroot = /b\n",
+	    "f:10: [route /] stands already at f:7 (for the same host and "
+	    "listen)\n" },
 	{ "[route /a]\n", "f:7: [route] needs `handler'\n" },
 	{ "[route /a]\ntext = x\n", "f:7: [route] needs `handler'\n" },
 	{ "[route /a]\nhandler = ehco\ntext = x\n", "f:8: handler: `ehco' is "
-	    "not one of reply, echo, module; did you mean `echo'?\n" },
+	    "not one of reply, echo, static, module; did you mean `echo'?\n" },
 	{ "[route /a]\nhandler = frobnicate\n", "f:8: handler: `frobnicate' "
-	    "is not one of reply, echo, module\n" },
+	    "is not one of reply, echo, static, module\n" },
 	{ "[route /a]\nhandler = broadcast\nroom = a\n", "f:8: handler: "
-	    "`broadcast' is not in this version, which has reply, echo and "
-	    "module\nf:9: `room' is not supported by this version\n" },
+	    "`broadcast' is not in this version, which has reply, echo, "
+	    "static and module\nf:9: `room' is not supported by this version\n" },
 	{ "[route /a]\nhandler = reply\n",
 	    "f:7: handler = reply needs `text'\n" },
 	{ "[route /a]\nhandler = module\n",

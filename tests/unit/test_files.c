@@ -74,6 +74,7 @@ make_config(const char *folder, const char *text)
 }
 
 #define LISTEN "[listen]\naddress = 0.0.0.0:1\n"
+#define TCP LISTEN "transport = tcp\n"
 #define CONTEXT "[context]\nlocal_cert = @/cert\nlocal_pk = @/key\n"
 #define ROUTE "[route /a]\nhandler = module\nmodule = @/m.so\n"
 
@@ -197,6 +198,33 @@ reports_all(void **state)
 }
 
 static void
+keeps_a_folder(void **state)
+{
+	char *folder = *state;
+	struct config_errors errors = CONFIG_ERRORS_INIT;
+	struct config *c = make_config(folder, TCP
+	    "[route /]\nhandler = static\nroot = @\n");
+	struct files files, none = FILES_INIT;
+	struct stat st;
+
+	assert_int_equal(files_open(&files, c, &errors), 0);
+	assert_int_equal(files.n, 1);
+	assert_int_equal(fstat(files_fd(&files, folder), &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	/* A folder that comes new, and one that was there. */
+	assert_true(files_add_folders(&none, &files));
+	assert_false(files_add_folders(&files, &none));
+	assert_false(files_add_folders(&files, &files));
+	files_done(&files);
+	config_unref(c);
+	write_file(folder, "cert", "cert");
+	check_open(folder, TCP "[route /]\nhandler=static\nroot=@/cert\n"
+	    "[route /b]\nhandler=static\nroot=@/no\n", 0,
+	    "f:6: cannot open root @/cert: Not a directory\n"
+	    "f:9: cannot open root @/no: No such file or directory\n");
+}
+
+static void
 notices_changed_code(void **state)
 {
 	char *folder = *state;
@@ -257,6 +285,8 @@ main(void)
 		    remove_folder),
 		cmocka_unit_test_setup_teardown(reports_all, make_folder,
 		    remove_folder),
+		cmocka_unit_test_setup_teardown(keeps_a_folder,
+		    make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(notices_changed_code,
 		    make_folder, remove_folder),
 		cmocka_unit_test(takes_received_ones),

@@ -52,11 +52,35 @@ test_answers(void **state)
 	assert_int_equal(strlen(refusal.reason), sizeof(refusal.reason) - 1);
 }
 
+static void
+test_answer_of_a_handler(void **state)
+{
+	struct http_answer answer = { 200, "text/html", NULL, 1234 };
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	http_answer_put(&out, &answer);
+	answer.fields = "Cache-Control: no-cache\r\nX: y\r\n";
+	answer.length = 0;
+	http_answer_put(&out, &answer);
+	buf_put_u8(&out, 0);
+	assert_string_equal((const char *)out.data,
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+	    "Content-Length: 1234\r\nX-Content-Type-Options: nosniff\r\n"
+	    "Connection: close\r\n\r\n"
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+	    "Content-Length: 0\r\nX-Content-Type-Options: nosniff\r\n"
+	    "Connection: close\r\nCache-Control: no-cache\r\nX: y\r\n"
+	    "\r\n");
+	buf_done(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_answer_of_a_handler),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which route a request gets. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,11 +55,11 @@ static const struct row {
 };
 
 static struct snapshot *
-build(struct worker *w, const char *config_text)
+build_with(struct worker *w, const char *config_text,
+    const struct files *files)
 {
 	struct config_errors errors = CONFIG_ERRORS_INIT;
 	struct modules modules = { NULL };
-	struct files files = FILES_INIT;
 	struct buf warnings = BUF_INIT;
 	struct err err = ERR_INIT;
 	struct config *config = config_new(bundle_from_text("test.ini",
@@ -67,13 +68,21 @@ build(struct worker *w, const char *config_text)
 
 	if (config == NULL)
 		fail_msg("%s", errors.items[0]);
-	s = snapshot_new(w, config, 1, NULL, &files, &modules, false, &warnings,
+	s = snapshot_new(w, config, 1, NULL, files, &modules, false, &warnings,
 	    &err);
 	if (s == NULL)
 		fail_msg("%s", err.text);
 	config_errors_done(&errors);
 	buf_done(&warnings);
 	return s;
+}
+
+static struct snapshot *
+build(struct worker *w, const char *config_text)
+{
+	struct files files = FILES_INIT;
+
+	return build_with(w, config_text, &files);
 }
 
 static struct slice
@@ -94,7 +103,7 @@ routes(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *r = &rows[i];
 		struct wss_route *got = snapshot_route(s, r->listen,
-		    slice(r->host), slice(r->path));
+		    slice(r->host), slice(r->path), true);
 
 		assert_non_null(got);
 		if (strcmp(got->config->path, r->want) != 0)
@@ -115,13 +124,58 @@ no_route(void **state)
 	s = build(&w, "[listen]\naddress = 127.0.0.1:0\ntransport = tcp\n"
 	    "[route /ws]\nhandler = echo\nhost = example.org\n");
 	assert_null(snapshot_route(s, "default", slice("example.org"),
-	    slice("/")));
+	    slice("/"), true));
 	assert_null(snapshot_route(s, "default", slice("other.org"),
-	    slice("/ws")));
+	    slice("/ws"), true));
 	assert_non_null(snapshot_route(s, "default", slice("example.org"),
-	    slice("/ws")));
+	    slice("/ws"), true));
 	assert_null(snapshot_listen(s, "other"));
 	assert_non_null(snapshot_listen(s, "default"));
+	snapshot_unref(s);
+}
+
+/* Pages and WebSockets at the same path. */
+static void
+pages_beside(void **state)
+{
+	static const char pages[] =
+	    "[listen]\naddress = 127.0.0.1:0\ntransport = tcp\n"
+	    "[route /]\nhandler = static\nroot = /\n"
+	    "[route /]\nhandler = echo\n"
+	    "[route /a]\nhandler = static\nroot = /\n"
+	    "[route /b]\nhandler = echo\n"
+	    "[route /c]\nhandler = static\nroot = /\nhost = x\n"
+	    "[route /c]\nhandler = echo\n";
+	static const struct {
+		const char *host, *path;
+		bool websocket;
+		size_t want;
+	} cases[] = {
+		{ "x", "/", false, 0 }, { "x", "/", true, 1 },
+		{ "x", "/z", false, 0 }, { "x", "/z", true, 1 },
+		{ "x", "/a", false, 2 }, { "x", "/a", true, 2 },
+		{ "x", "/b", false, 3 }, { "x", "/b", true, 3 },
+		/* the host counts more */
+		{ "x", "/c", false, 4 }, { "x", "/c", true, 4 },
+		{ "y", "/c", false, 5 }, { "y", "/c", true, 5 },
+	};
+	static struct metrics m;
+	struct files files = FILES_INIT;
+	struct worker w;
+	struct snapshot *s;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	files_add(&files, "/", open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	s = build_with(&w, pages, &files);
+	files_done(&files);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_ptr_equal(snapshot_route(s, "default",
+		    slice(cases[i].host), slice(cases[i].path),
+		    cases[i].websocket), &s->routes[cases[i].want]);
+	snapshot_publish(s, &m);
+	assert_string_equal(s->routes[0].metrics->name, "/ (pages)");
+	assert_string_equal(s->routes[1].metrics->name, "/");
 	snapshot_unref(s);
 }
 
@@ -158,6 +212,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
 		cmocka_unit_test(no_route),
+		cmocka_unit_test(pages_beside),
 		cmocka_unit_test(counters_keep_their_cells),
 	};
 

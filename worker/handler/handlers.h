@@ -7,5 +7,6 @@
 
 extern const struct wss_handler handler_echo;
 extern const struct wss_handler handler_reply;
+extern const struct wss_handler handler_static;
 
 #endif

@@ -3,7 +3,7 @@
  * wssd/handler.h: what a handler is, and all it can do.
  *
  * A handler is the code behind a route of wssd.ini.  The built-in ones
- * (reply, echo) are written against this header and nothing else; so is a
+ * (reply, echo, static) are written against this header and nothing else; so is a
  * module, a shared object named by `handler = module` and `module = FILE`:
  *
  *	cc -shared -fPIC -o hello.so hello.c
@@ -61,8 +61,6 @@ struct wss_request {
 	struct wss_bytes host;		/* without the port */
 	struct wss_bytes origin;	/* empty when there is none */
 	const char *subprotocol;	/* the one chosen, or NULL */
-	int secure;			/* 1: the client uses TLS, with wssd or
-					   with a proxy that is trusted */
 	const void *head;		/* for wss_request_header() */
 };
 
@@ -100,7 +98,8 @@ struct wss_handler {
 
 	/*
 	 * A client asks for the route.  0: it gets its 101, then what was
-	 * sent here.  400 to 599: it gets that status instead.
+	 * sent here.  400 to 599: it gets that status instead, with what
+	 * wss_error() was told as its text.
 	 */
 	int (*open)(struct wss_conn *, const struct wss_request *);
 	void (*message)(struct wss_conn *, const struct wss_message *);
@@ -113,6 +112,15 @@ struct wss_handler {
 	 */
 	void (*closed)(struct wss_conn *, unsigned code, const char *reason,
 	    size_t reason_len);
+
+	/*
+	 * A request that asks for no WebSocket: a GET or HEAD without a body.
+	 * NULL: it gets 426.  0: wss_answer() was called.  400 to 599: as in
+	 * `open`.  The connection is there during the call only, to answer
+	 * and to be asked who it is; there is no `open` and no `closed` of
+	 * it.
+	 */
+	int (*get)(struct wss_conn *, const struct wss_request *);
 };
 
 /* ---- sending ---------------------------------------------------------- */
@@ -142,6 +150,14 @@ void wss_close(struct wss_conn *, unsigned code, const char *reason);
 void wss_pause(struct wss_conn *);
 void wss_resume(struct wss_conn *);
 
+/*
+ * In `get`: the whole answer.  type is the Content-Type; fields are more lines
+ * of the head, each with its CRLF, or NULL.  The body is left out by itself
+ * when the request was a HEAD.  The connection ends behind it.
+ */
+void wss_answer(struct wss_conn *, unsigned status, const char *type,
+    const char *fields, const void *body, size_t len);
+
 /* ---- connections ------------------------------------------------------ */
 
 /* Never 0, and never given twice while the service runs. */
@@ -155,6 +171,8 @@ struct wss_conn *wss_find(struct wss_route *, uint64_t id);
  * Lives as long as the connection.
  */
 const char *wss_address(const struct wss_conn *);
+/* 1: the client uses TLS, with wssd or, as that says, with a trusted proxy. */
+int wss_secure(const struct wss_conn *);
 const char *wss_subprotocol(const struct wss_conn *);	/* or NULL */
 /* What `setup` made. */
 void *wss_state(const struct wss_conn *);
@@ -170,7 +188,12 @@ struct wss_bytes wss_request_header(const struct wss_request *,
 /* The value of one of the handler's options, or NULL; as long as the route. */
 const char *wss_option_value(const struct wss_route *, const char *name);
 const char *wss_route_path(const struct wss_route *);
-/* In `setup`: why it refuses, one sentence.  Returns -1. */
+/*
+ * In `setup`: the file or folder that an option names, to read; -1 when it
+ * names none (as those of modules).  Ours: dup(2) it.
+ */
+int wss_option_fd(const struct wss_route *, const char *name);
+/* In `setup`, `open`, `get`: why it refuses, one sentence.  Returns -1. */
 int wss_error(struct wss_route *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
