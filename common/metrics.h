@@ -59,6 +59,7 @@
 	X(open)			/* of these: WebSockets */                   \
 	X(compression_memory)	/* bytes set aside for dedicated contexts */ \
 	X(loop_lag_us)		/* longest turn in the last second */        \
+	X(rss_bytes)		/* memory; 0 = it cannot know */             \
 	X(io_uring)		/* 1: one call for many connections */       \
 	X(generation)		/* of the config in use */                   \
 	X(draining)                                                          \

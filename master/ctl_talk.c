@@ -13,6 +13,9 @@
 #include "common/config.h"
 #include "master/ctl.h"
 
+/* What `auto' is for root, and in the unit of systemd. */
+#define SYSTEM_RUN_DIR "/run/wssd"
+
 void
 ctl_say(const char *fmt, ...)
 {
@@ -32,10 +35,31 @@ ctl_timeout(const struct ctl *ctl, uint64_t otherwise_ms)
 	return ctl->timeout_ms != 0 ? ctl->timeout_ms : otherwise_ms;
 }
 
+static bool
+has_socket(const char *run_dir)
+{
+	char *path = xasprintf("%s/control.sock", run_dir);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+/*
+ * `auto' depends on who asks; but the default config is that of the system's
+ * daemon, which anybody may mean who has none of his own.
+ */
 char *
 ctl_run_dir(const struct ctl *ctl)
 {
-	return config_find_run_dir(ctl->config_path);
+	char *run_dir = config_find_run_dir(ctl->config_path);
+
+	if (ctl->default_config && geteuid() != 0 && !has_socket(run_dir) &&
+	    has_socket(SYSTEM_RUN_DIR)) {
+		free(run_dir);
+		run_dir = xstrdup(SYSTEM_RUN_DIR);
+	}
+	return run_dir;
 }
 
 pid_t

@@ -18,13 +18,13 @@ fdstore_is_ours(const char *name)
 	return strncmp(name, PREFIX, strlen(PREFIX)) == 0;
 }
 
-/* A name must not have a colon: it separates them in $LISTEN_FDNAMES. */
+/* Printable ASCII without a colon, which separates them in $LISTEN_FDNAMES. */
 static void
 name_of(const struct listener *l, char out[NAME_ROOM])
 {
 	snprintf(out, NAME_ROOM, PREFIX "%s", l->text);
 	for (char *p = out; *p != '\0'; p++)
-		if (*p == ':')
+		if (*p == ':' || *p <= ' ' || *p >= 0x7f)
 			*p = '_';
 }
 
@@ -38,19 +38,20 @@ has(const struct listen_set *set, const struct listener *l)
 }
 
 static void
-store(const struct notify *n, const struct listener *l)
+store(const struct notify *n, struct listener *l)
 {
+	bool shared = listener_is_shared(l);
 	char name[NAME_ROOM];
 
 	/* A port that the kernel chose is another one next time. */
-	if (l->activated || addr_port(&l->wanted) == 0)
+	if (l->activated || (!shared && addr_port(&l->wanted) == 0))
 		return;
 	name_of(l, name);
-	notify_store(n, name, l->fds, l->n_slots);
+	l->stored = notify_store(n, name, l->fds, shared ? 1 : l->n_slots);
 }
 
 static void
-take_out(const struct notify *n, const struct listener *l)
+take_out(const struct notify *n, struct listener *l)
 {
 	char name[NAME_ROOM];
 
@@ -61,6 +62,7 @@ take_out(const struct notify *n, const struct listener *l)
 	}
 	name_of(l, name);
 	notify_forget(n, name);
+	l->stored = false;
 }
 
 void

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -46,14 +47,20 @@ option(int fd, int name)
 	    -1;
 }
 
+/* TCP, or a unix socket with a path. */
 static bool
-is_listening_tcp(int fd)
+is_usable(int fd, struct addr *addr_out)
 {
 	int domain = option(fd, SO_DOMAIN);
+	const char *path = addr_out->un.sun_path;
 
-	return (domain == AF_INET || domain == AF_INET6) &&
-	    option(fd, SO_TYPE) == SOCK_STREAM &&
-	    option(fd, SO_ACCEPTCONN) == 1;
+	if ((domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX) ||
+	    option(fd, SO_TYPE) != SOCK_STREAM ||
+	    option(fd, SO_ACCEPTCONN) != 1 ||
+	    sock_address(fd, addr_out, NULL) != 0)
+		return false;
+	return domain != AF_UNIX || (path[0] == '/' &&
+	    memchr(path, '\0', sizeof(addr_out->un.sun_path)) != NULL);
 }
 
 static void
@@ -61,15 +68,14 @@ take(struct inherit *in, int fd, const char *name)
 {
 	struct inherited_socket s = { .fd = fd,
 		.stored = fdstore_is_ours(name) };
-	struct err err = ERR_INIT;
 	char shown[128];
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return;		/* there is none of that number */
-	if (!is_listening_tcp(fd) || sock_address(fd, &s.addr, &err) != 0) {
+	if (!is_usable(fd, &s.addr)) {
 		log_warn("the inherited descriptor %d (%s) is no listening "
-		    "TCP socket: closed", fd, str_escape(name, strlen(name),
-		    shown, sizeof(shown)));
+		    "TCP or unix socket: closed", fd, str_escape(name,
+		    strlen(name), shown, sizeof(shown)));
 		close(fd);
 		return;
 	}
@@ -109,6 +115,13 @@ inherit_done(struct inherit *in)
 
 /* --- to the slots ------------------------------------------------------------- */
 
+/* A unix socket is one for all slots. */
+static size_t
+room(const struct listener *l)
+{
+	return listener_is_shared(l) ? 1 : l->n_slots;
+}
+
 /* Those of the same address as `first', which is one of them. */
 static size_t
 deal(struct inherit *in, size_t first, struct listener *l)
@@ -121,7 +134,7 @@ deal(struct inherit *in, size_t first, struct listener *l)
 		if (s->fd < 0 || !addr_equal(&s->addr, &l->wanted))
 			continue;
 		l->activated |= !s->stored;
-		if (n < l->n_slots)
+		if (n < room(l))
 			l->fds[n] = s->fd;
 		else
 			close(s->fd);
@@ -134,16 +147,33 @@ deal(struct inherit *in, size_t first, struct listener *l)
 static void
 fill_up(struct listener *l, size_t n)
 {
-	for (size_t i = n; i < l->n_slots; i++) {
+	for (size_t i = n; listener_is_shared(l) && i < l->n_slots; i++)
+		l->fds[i] = l->fds[0];
+	for (size_t i = n; i < room(l); i++) {
 		if (!l->activated)
 			l->fds[i] = sock_listen(&l->wanted, SOMAXCONN, NULL);
 		if (l->fds[i] < 0)
 			l->fds[i] = fcntl(l->fds[i % n], F_DUPFD_CLOEXEC, 0);
 	}
-	l->restore = n != l->n_slots && !l->activated;
+	l->restore = n != room(l) && !l->activated;
 	if (l->restore)
-		log_info("%s: there were %zu workers, now there are %zu",
-		    l->text, n, l->n_slots);
+		log_info("%s: there were %zu sockets, now there are %zu",
+		    l->text, n, room(l));
+}
+
+/*
+ * Where its file is no more, nobody can come to it: then it is no [listen]'s,
+ * and is taken out of the store as such.
+ */
+static void
+note_file(struct listener *l)
+{
+	struct stat st;
+
+	if (lstat(l->wanted.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+		l->file = (struct sock_file){ st.st_dev, st.st_ino };
+	else
+		l->wanted.un.sun_path[0] = '\0';
 }
 
 static int
@@ -156,11 +186,14 @@ add(struct listen_set *set, struct inherit *in, size_t first, size_t n_slots,
 	addr_format(&l->wanted, l->text);
 	listen_set_add(set, l, "");
 	n = deal(in, first, l);
-	if (n > n_slots && l->activated)
+	if (n > room(l) && l->activated)
 		return err_set(err, "the socket unit has %zu sockets for %s, "
-		    "and there are only %zu workers: write workers = %zu", n,
-		    l->text, n_slots, n);
+		    "and %zu can be used, one a worker", n, l->text,
+		    room(l));
 	fill_up(l, n);
+	l->stored = !l->activated;
+	if (listener_is_shared(l))
+		note_file(l);
 	log_info("%s: taken over from %s", l->text, l->activated ?
 	    "the socket unit" : "the process before this one");
 	return 0;

@@ -24,7 +24,8 @@ listener_unref(struct listener *l)
 {
 	if (l == NULL || --l->refs > 0)
 		return;
-	if (listener_is_shared(l) && l->fds[0] >= 0)
+	if (listener_is_shared(l) && l->fds[0] >= 0 && !l->activated &&
+	    !l->stored)
 		sock_unix_remove(&l->wanted, &l->file);
 	for (size_t i = 0; i < (listener_is_shared(l) ? 1 : l->n_slots); i++)
 		if (l->fds[i] >= 0)
@@ -94,7 +95,7 @@ update(const struct listener *l, const struct config_listen *c,
 	/* listen(2) on a listening socket only changes its backlog. */
 	for (size_t i = 0; i < l->n_slots; i++)
 		(void)listen(l->fds[i], (int)c->backlog);
-	return !listener_is_shared(l) ? 0 :
+	return !listener_is_shared(l) || l->activated ? 0 :
 	    sock_unix_set_access(&l->wanted, &access, err);
 }
 

@@ -24,6 +24,7 @@ struct listener {
 	size_t n_slots;
 	struct sock_file file;		/* of a unix socket */
 	bool activated;			/* by a socket unit: it has them too */
+	bool stored;			/* the next process finds its file */
 	bool restore;			/* the descriptor store has others */
 };
 

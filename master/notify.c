@@ -132,7 +132,7 @@ notify_watchdog(const struct notify *n)
 /* SCM_RIGHTS takes at most 253 (unix(7)). */
 #define FDS_A_MESSAGE 253
 
-static void
+static int
 store_some(const struct notify *n, const char *name, const int *fds,
     size_t n_fds)
 {
@@ -154,21 +154,27 @@ store_some(const struct notify *n, const char *name, const int *fds,
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 	memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
-	if (sendmsg(n->fd, &msg, MSG_NOSIGNAL) < 0)
-		log_warn("the service manager does not keep %s", name);
+	if (sendmsg(n->fd, &msg, MSG_NOSIGNAL) >= 0)
+		return 0;
+	log_warn("the service manager does not keep %s", name);
+	return -1;
 }
 
-void
+bool
 notify_store(const struct notify *n, const char *name, const int *fds,
     size_t n_fds)
 {
 	size_t piece;
 
-	for (size_t done = 0; n->fd >= 0 && done < n_fds; done += piece) {
+	if (n->fd < 0)
+		return false;
+	for (size_t done = 0; done < n_fds; done += piece) {
 		piece = n_fds - done < FDS_A_MESSAGE ? n_fds - done :
 		    FDS_A_MESSAGE;
-		store_some(n, name, fds + done, piece);
+		if (store_some(n, name, fds + done, piece) != 0)
+			return false;
 	}
+	return true;
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef WSSD_MASTER_NOTIFY_H
 #define WSSD_MASTER_NOTIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,9 +30,9 @@ void notify_watchdog(const struct notify *);
 /*
  * Descriptors to keep under that name, for the next process of the service;
  * the store has room for FileDescriptorStoreMax=.  Those it has are known to
- * it.
+ * it.  False: they are not all kept.
  */
-void notify_store(const struct notify *, const char *name, const int *fds,
+bool notify_store(const struct notify *, const char *name, const int *fds,
     size_t n);
 /* Closes all it has of that name. */
 void notify_forget(const struct notify *, const char *name);

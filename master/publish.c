@@ -10,8 +10,8 @@
 #include "master/master.h"
 #include "master/tally.h"
 
-uint64_t
-publish_rss(pid_t pid)
+static uint64_t
+look_at(pid_t pid)
 {
 	char path[64], text[128];
 	unsigned long pages = 0;
@@ -28,6 +28,14 @@ publish_rss(pid_t pid)
 	if (sscanf(text, "%*u %lu", &pages) != 1)
 		return 0;
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t
+publish_rss(const struct proc *p)
+{
+	uint64_t bytes = look_at(p->child.pid);
+
+	return bytes != 0 ? bytes : metrics_get(&p->cell->rss_bytes);
 }
 
 void
@@ -52,7 +60,7 @@ fill_worker(struct board_worker *row, const struct slot *s)
 	row->connections = metrics_get(&s->current->cell->connections);
 	row->open = metrics_get(&s->current->cell->open);
 	row->loop_lag_us = metrics_get(&s->current->cell->loop_lag_us);
-	row->rss_bytes = publish_rss(s->current->child.pid);
+	row->rss_bytes = publish_rss(s->current);
 }
 
 static bool

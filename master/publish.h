@@ -7,16 +7,16 @@
 #define WSSD_MASTER_PUBLISH_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
 struct master;
 struct metrics;
+struct proc;
 
 void publish(struct master *);
 
 /* Adds up all workers, those that are gone included. */
 void publish_sum(const struct master *, struct metrics *sum);
-/* Bytes of memory of a process; 0 = it cannot be asked. */
-uint64_t publish_rss(pid_t);
+/* Bytes of memory: what /proc says, or else the worker; 0 = nobody. */
+uint64_t publish_rss(const struct proc *);
 
 #endif

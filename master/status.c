@@ -41,9 +41,9 @@ when(uint64_t seconds)
 }
 
 static json_t *
-rss_bytes(pid_t pid)
+rss_bytes(const struct proc *p)
 {
-	uint64_t bytes = publish_rss(pid);
+	uint64_t bytes = publish_rss(p);
 
 	return bytes == 0 ? json_null() : integer(bytes);
 }
@@ -83,7 +83,7 @@ worker_row(const char *state, unsigned slot, const struct proc *p,
 		json_object_set_new(o, "pid", json_integer(p->child.pid));
 		json_object_set_new(o, "uptime_seconds", integer(
 		    (proc_now_ms() - p->started_ms) / 1000));
-		json_object_set_new(o, "rss_bytes", rss_bytes(p->child.pid));
+		json_object_set_new(o, "rss_bytes", rss_bytes(p));
 		json_object_set_new(o, "loop_lag_us",
 		    integer(metrics_get(&p->cell->loop_lag_us)));
 		json_object_set_new(o, "io_uring", json_boolean(

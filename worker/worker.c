@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -70,6 +71,26 @@ note_lag(struct worker *w)
 	}
 }
 
+/*
+ * The master may not look into the /proc of a process in the sandbox, where
+ * that is hidden (ProtectProc= of the unit).
+ */
+static void
+note_memory(struct worker *w)
+{
+	unsigned long pages = 0;
+	char text[128];
+	ssize_t n;
+
+	if (w->statm_fd == -1 || w->metrics == NULL)
+		return;
+	n = pread(w->statm_fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	if (sscanf(text, "%*u %lu", &pages) == 1)
+		metrics_set(&w->metrics->rss_bytes, (uint64_t)pages *
+		    (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -80,6 +101,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	worker_now(w);
 	w->ticks++;
 	note_lag(w);
+	if (w->ticks % TICKS_A_SECOND == 0)
+		note_memory(w);
 	wheel_advance(&w->wheel, w->now_ms, on_due, w);
 	accept_tick(w);
 	accesslog_tick(w);
@@ -138,6 +161,7 @@ worker_init(struct worker *w, int chan)
 	w->bio_method = tls_bio_method_new();
 	w->chan = chan;
 	w->log_fd = -1;
+	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	accesslog_init(&w->accesslog);
 	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
@@ -173,6 +197,8 @@ worker_done(struct worker *w)
 	free(w->plain);
 	free(w->chan_room);
 	close(w->reserve_fd);
+	if (w->statm_fd != -1)
+		close(w->statm_fd);
 	metrics_unmap(w->metrics);
 	board_unmap(w->board);
 }

@@ -12,8 +12,7 @@ import pytest
 from clients import Client, connect
 from wait import until
 
-# Not the same address: a reload knows a listen with port 0 by nothing else.
-HERE = "127.0.0.2"
+HERE = "127.0.0.1"
 ADMIN = {"listen admin": {"address": f"{HERE}:0", "role": "admin"}}
 
 

@@ -94,7 +94,7 @@ def test_activation_with_too_many(wssd, manager):
             one.spawn()
             assert one.wait() == 1
             assert one.log_has(f"has 2 sockets for 127.0.0.1:{port}, and "
-                               "there are only 1 workers: write workers = 2")
+                               "1 can be used, one a worker")
 
 
 def test_activation_of_one_of_two(wssd, manager, tls):
@@ -133,7 +133,7 @@ def test_activation_with_something_else(wssd, manager, tls, tmp_path, make):
         one = wssd(start=False)
         manager.attach(one, [("\x1b[31mn", s.fileno())]).start()
         assert one.log_has(r"the inherited descriptor 3 \(\\x1b\[31mn\) is "
-                           "no listening TCP socket: closed")
+                           "no listening TCP or unix socket: closed")
         echo(one.port(), tls)
 
 
@@ -163,6 +163,70 @@ def test_descriptors_of_another_process(wssd, tls):
         one.start()
         assert not one.log_has("inherited|taken over")
         echo(one.port(), tls)
+
+
+# ---- unix sockets ------------------------------------------------------------
+
+@pytest.fixture
+def path(open_folder):
+    return open_folder / "ws.sock"
+
+
+def answers(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(path))
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return s.recv(100).startswith(b"HTTP/1.1 426")
+
+
+def on_unix(wssd, path):
+    return wssd({"wssd": {"workers": 2}, "listen": {"address": f"unix:{path}",
+                                                    "socket_mode": "0666"}},
+                start=False, tcp=True)
+
+
+def test_activation_of_a_unix_socket(wssd, manager, path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen()
+        path.chmod(0o640)
+        one = on_unix(wssd, path)
+        manager.attach(one, [("wssd.socket", s.fileno())]).start()
+        assert answers(path)
+        # Mode and file are the unit's.
+        assert path.stat().st_mode & 0o777 == 0o640
+        one.stop()
+        assert path.exists()
+
+
+def test_store_of_a_unix_socket(wssd, manager, path):
+    one = manager.attach(on_unix(wssd, path)).start()
+    manager.await_("READY")
+    assert manager.names() == \
+        [f"wssd-listen-unix_{path}"]
+    one.stop()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(path))        # while nobody runs
+        again(one, manager)
+        s.settimeout(20)
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert s.recv(100).startswith(b"HTTP/1.1 426")
+    assert answers(path) and len(manager.store) == 1
+    one.set({"listen": {"address": f"unix:{path}2"}})
+    one.reload()
+    until(lambda: manager.hear() and
+          manager.names() == [f"wssd-listen-unix_{path}2"], "the other one")
+    assert not path.exists()
+
+
+def test_stored_unix_socket_whose_file_is_gone(wssd, manager, path):
+    one = manager.attach(on_unix(wssd, path)).start()
+    manager.await_("READY")
+    one.stop()
+    path.unlink()
+    again(one, manager)
+    assert answers(path) and len(manager.store) == 1
 
 
 # ---- the descriptor store ----------------------------------------------------
