@@ -123,14 +123,11 @@ take_fds(struct msghdr *msg, int *fd_out)
 
 static int
 check(const struct msghdr *msg, const struct chan_head *head, size_t n,
-    int excess_fds, struct err *err)
+    int fd, int excess_fds, struct err *err)
 {
 	if (msg->msg_flags & MSG_TRUNC)
 		return err_set(err, "the peer sent too long a message");
-	if (msg->msg_flags & MSG_CTRUNC)
-		return err_set(err,
-		    "a descriptor was lost (too many, or none left here)");
-	if (excess_fds > 0)
+	if (excess_fds > 0 || (fd >= 0 && (msg->msg_flags & MSG_CTRUNC)))
 		return err_set(err, "the peer sent more than one descriptor");
 	if (n < sizeof(*head))
 		return err_set(err, "the peer sent %zu bytes, not a message",
@@ -174,13 +171,14 @@ chan_recv(int chan, uint8_t *room, struct chan_message *message_out,
 		return CHAN_GONE;
 	}
 	excess = take_fds(&msg, &fd);
-	if (check(&msg, &head, (size_t)n, excess, err) != 0) {
+	if (check(&msg, &head, (size_t)n, fd, excess, err) != 0) {
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
 	*message_out = (struct chan_message){ .type = head.type,
 		.generation = head.generation,
-		.payload = { room, head.length, false }, .fd = fd };
+		.payload = { room, head.length, false }, .fd = fd,
+		.fd_lost = fd < 0 && (msg.msg_flags & MSG_CTRUNC) };
 	return 1;
 }

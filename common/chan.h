@@ -11,6 +11,7 @@
 #ifndef WSSD_COMMON_CHAN_H
 #define WSSD_COMMON_CHAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ struct chan_message {
 	uint32_t generation;
 	struct reader payload;	/* into the caller's buffer */
 	int fd;			/* -1, or the receiver's from now on */
+	bool fd_lost;		/* there was one, and this process has no
+				   room for more: EMFILE */
 };
 
 /* Two non-blocking, close-on-exec ends. */

@@ -326,8 +326,13 @@ config_ref(struct config *c)
 static void
 route_done(struct config_route *route)
 {
+	size_t n_upstreams = route->upstream.n;
+
 	settings_done(SETTING_ROUTE, route);
 	free(route->path);
+	for (size_t i = 0; route->upstreams != NULL && i < n_upstreams; i++)
+		upstream_done(&route->upstreams[i]);
+	free(route->upstreams);
 	for (size_t i = 0; i < route->n_options; i++) {
 		free(route->options[i].name);
 		free(route->options[i].value);

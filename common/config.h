@@ -18,6 +18,7 @@
 #include "common/addr_net.h"
 #include "common/bundle.h"
 #include "common/config_errors.h"
+#include "common/upstream.h"
 
 struct setting;
 
@@ -26,6 +27,7 @@ struct setting;
 #define CONFIG_PAIRS_MAX 4	/* certificates of one context */
 #define CONFIG_ROUTES_MAX 256
 #define CONFIG_WORKERS_MAX 256
+#define CONFIG_UPSTREAMS_MAX 64	/* of a route */
 
 struct config_strings {
 	char **items;
@@ -149,6 +151,17 @@ struct config_route {
 	char *module;			/* FILE: the .so */
 	struct config_option *options;
 	size_t n_options;
+	/* For handler = proxy: */
+	struct config_strings upstream;	/* as written */
+	struct upstream *upstreams;	/* parsed, upstream.n of them */
+	char *upstream_cafile;		/* FILE: for wss://; the system's when
+					   not set and needed */
+	uint64_t balance;		/* enum proxy_balance of the handler */
+	uint64_t connect_timeout_ms;	/* TCP and TLS */
+	uint64_t upstream_timeout_ms;	/* from then on, for the answer */
+	uint64_t on_upstream_loss;	/* enum proxy_loss of the handler */
+	uint64_t reconnect_timeout_ms;
+
 	struct config_strings origins;
 	struct config_strings subprotocols;
 	uint64_t max_message;			/* bytes */

@@ -11,10 +11,9 @@
 #define SHOWN 80		/* bytes of a wrong word in a sentence */
 #define PATH_MAX_BYTES 512
 
-static const char *const handlers[] = { "reply", "echo", "static",
+static const char *const handlers[] = { "reply", "echo", "proxy", "static",
 	"module" };
-static const char *const later_handlers[] = { "broadcast", "proxy", "exec",
-	"http" };
+static const char *const later_handlers[] = { "broadcast", "exec", "http" };
 
 bool
 config_knows_handler(const char *name)
@@ -63,18 +62,18 @@ check_handler(struct config *c, const struct config_route *r,
 		if (strcmp(later_handlers[i], r->handler) != 0)
 			continue;
 		config_error(errors, place, "handler: `%s' is not in this "
-		    "version, which has reply, echo, static and module",
+		    "version, which has reply, echo, proxy, static and module",
 		    r->handler);
 		return;
 	}
 	near = str_nearest(r->handler, handlers, COUNT(handlers));
 	if (near != NULL)
 		config_error(errors, place, "handler: `%.*s' is not one of "
-		    "reply, echo, static, module; did you mean `%s'?", SHOWN,
+		    "reply, echo, proxy, static, module; did you mean `%s'?", SHOWN,
 		    r->handler, near);
 	else
 		config_error(errors, place, "handler: `%.*s' is not one of "
-		    "reply, echo, static, module", SHOWN, r->handler);
+		    "reply, echo, proxy, static, module", SHOWN, r->handler);
 }
 
 /* A name or an address as it stands in Host, without the port. */
@@ -256,5 +255,6 @@ config_check_route(struct config *c, struct config_route *r,
 	check_listens(c, r, errors);
 	check_lists(c, r, errors);
 	check_numbers(c, r, errors);
+	config_check_upstreams(c, r, errors);
 	check_others(c, r, errors);
 }

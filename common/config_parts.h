@@ -13,6 +13,9 @@ void config_check(struct config *, struct config_errors *);
 void config_check_contexts(struct config *, struct config_errors *);
 void config_check_route(struct config *, struct config_route *,
     struct config_errors *);
+/* A route's upstreams; config_check_upstream.c */
+void config_check_upstreams(struct config *, struct config_route *,
+    struct config_errors *);
 bool config_knows_handler(const char *name);
 /* Where a file sets the key of the object; NULL when none does. */
 const struct config_place *config_find_place(const struct config *,

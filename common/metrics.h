@@ -52,12 +52,16 @@
 	X(bytes_out)                                                         \
 	X(compression_shared_by_limit)	/* not dedicated, for want of memory */ \
 	X(sandbox_refused)	/* system calls */                          \
-	X(access_log_dropped)	/* lines that could not be written */
+	X(access_log_dropped)	/* lines that could not be written */        \
+	X(upstream_ok)		/* WebSockets opened to other servers */     \
+	X(upstream_failed)	/* that did not come about, or were refused */ \
+	X(upstream_lost)	/* ended without a Close of the server's */
 
 #define METRICS_WORKER_GAUGES(X)                                             \
 	X(connections)		/* all, from accept to the end */            \
 	X(open)			/* of these: WebSockets */                   \
 	X(compression_memory)	/* bytes set aside for dedicated contexts */ \
+	X(upstream_open)	/* WebSockets to other servers */            \
 	X(loop_lag_us)		/* longest turn in the last second */        \
 	X(rss_bytes)		/* memory; 0 = it cannot know */             \
 	X(io_uring)		/* 1: one call for many connections */       \

@@ -33,6 +33,8 @@ static const char *const names[PROTO_TYPES] = {
 	[PROTO_DRAINED] = "DRAINED",
 	[PROTO_BOARD] = "BOARD",
 	[PROTO_ACCESS_LOG] = "ACCESS_LOG",
+	[PROTO_CONNECT] = "CONNECT",
+	[PROTO_CONNECTED] = "CONNECTED",
 };
 
 const char *
@@ -220,4 +222,38 @@ proto_drain_get(struct reader *r, struct proto_drain *m)
 	m->timeout_ms = reader_u32(r);
 	reader_str(r, m->reason, sizeof(m->reason));
 	return reader_end(r) && drain_code_ok(m->code);
+}
+
+void
+proto_connect_put(struct buf *b, const struct proto_connect *m)
+{
+	buf_put_u32(b, m->id);
+	buf_put_u32(b, m->attempt);
+	buf_put_str(b, m->endpoint);
+}
+
+bool
+proto_connect_get(struct reader *r, struct proto_connect *m)
+{
+	m->id = reader_u32(r);
+	m->attempt = reader_u32(r);
+	reader_str(r, m->endpoint, sizeof(m->endpoint));
+	return reader_end(r);
+}
+
+void
+proto_connected_put(struct buf *b, const struct proto_connected *m)
+{
+	buf_put_u32(b, m->id);
+	buf_put_u32(b, m->error);
+	buf_put_u32(b, m->addresses);
+}
+
+bool
+proto_connected_get(struct reader *r, struct proto_connected *m)
+{
+	m->id = reader_u32(r);
+	m->error = reader_u32(r);
+	m->addresses = reader_u32(r);
+	return reader_end(r);
 }

@@ -12,6 +12,8 @@
  *    │ ◀── PONG ─────────────────────────── │
  *    │ ── UNLISTEN, LOG(fd), QUERY ───────▶ │
  *    │ ◀── ANSWER ───────────────────────── │
+ *    │ ◀── CONNECT ──────────────────────── │  only to what the config names
+ *    │ ── CONNECTED(fd) ──────────────────▶ │
  *    │ ── DRAIN ──────────────────────────▶ │  stops accepting, closes all
  *    │ ◀── DRAINED, end of file ─────────── │  exits 0
  */
@@ -67,6 +69,11 @@ enum proto_type {
 	PROTO_DRAINED,		/* w→m  no connection is left */
 	PROTO_BOARD,		/* m→w  fd: the board, read-only */
 	PROTO_ACCESS_LOG,	/* m→w  fd, or none: off; proto_access_log */
+	PROTO_CONNECT,		/* w→m  proto_connect: a socket to an upstream
+				   of the config, please */
+	PROTO_CONNECTED,	/* m→w  proto_connected; fd: that socket, its
+				   connecting perhaps still under way; none
+				   when error is not 0 */
 	PROTO_TYPES
 };
 
@@ -132,6 +139,24 @@ struct proto_drain {
 	char reason[124];
 };
 
+/*
+ * A worker has no file system, looks up no names and need not be able to make
+ * sockets: the master connects for it, and only to an endpoint that stands in
+ * a config this worker has been given.
+ */
+struct proto_connect {
+	uint32_t id;		/* comes back in CONNECTED */
+	uint32_t attempt;	/* of the addresses that a name has, this one,
+				   from 0 */
+	char endpoint[PROTO_NAME_MAX * 2];	/* of struct upstream */
+};
+
+struct proto_connected {
+	uint32_t id;
+	uint32_t error;		/* errno, or 0 */
+	uint32_t addresses;	/* how many the endpoint has */
+};
+
 /* put: appends the payload.  get: false when the bytes are not such one. */
 void proto_hello_put(struct buf *, const struct proto_hello *);
 bool proto_hello_get(struct reader *, struct proto_hello *);
@@ -153,5 +178,9 @@ void proto_answer_put(struct buf *, const struct proto_answer *);
 bool proto_answer_get(struct reader *, struct proto_answer *);
 void proto_drain_put(struct buf *, const struct proto_drain *);
 bool proto_drain_get(struct reader *, struct proto_drain *);
+void proto_connect_put(struct buf *, const struct proto_connect *);
+bool proto_connect_get(struct reader *, struct proto_connect *);
+void proto_connected_put(struct buf *, const struct proto_connected *);
+bool proto_connected_get(struct reader *, struct proto_connected *);
 
 #endif

@@ -33,6 +33,10 @@ static const char *const slow_consumers[] = {	/* enum config_slow */
 	"close", "drop-new", "pause", NULL };
 static const char *const compressions[] = {	/* enum config_compression */
 	"off", "shared", "dedicated", NULL };
+static const char *const balances[] = {	/* enum proxy_balance, proxy.h */
+	"least-connections", "address", "header", NULL };
+static const char *const losses[] = {		/* enum proxy_loss, proxy.h */
+	"close", "reconnect", NULL };
 
 #define DAY_MS 86400000u
 #define GIB (1u << 30)
@@ -278,9 +282,10 @@ static const struct setting table[] = {
 { .key = "handler", ROUTE(handler), .type = SETTING_STRING,
   .flags = SETTING_REQUIRED, .example = "reply",
   .help = "What answers the messages: reply sends the same text each time, "
-  "echo sends back what came, module is a shared object of your own.  static "
-  "has no WebSocket but the files of a folder, for a page to begin with; it "
-  "may stand beside another route with the same path." },
+  "echo sends back what came, proxy passes them to another server, module is "
+  "a shared object of your own.  static has no WebSocket but the files of a "
+  "folder, for a page to begin with; it may stand beside another route with "
+  "the same path." },
 { .section = SETTING_ROUTE, .key = "text", .type = SETTING_NONE,
   .flags = SETTING_OPTION | SETTING_REQUIRED, .handler = "reply",
   .example = "ok", .help = "The text that handler = reply sends." },
@@ -298,6 +303,52 @@ static const struct setting table[] = {
 { .section = SETTING_ROUTE, .key = "option.NAME", .type = SETTING_NONE,
   .flags = SETTING_OPTION, .handler = "module", .example = "value",
   .help = "An option for the module, which knows what NAME means." },
+{ .key = "upstream", ROUTE(upstream), .type = SETTING_LIST,
+  .flags = SETTING_OPTION | SETTING_REQUIRED, .handler = "proxy",
+  .example = "ws://127.0.0.1:8282",
+  .help = "The server, or servers, that handler = proxy passes everything to: "
+  "ws://HOST:PORT, wss://HOST or ws+unix:/run/app.sock.  A path in it stands "
+  "in the place of the route's; behind a socket it follows a colon.  Names "
+  "are looked up when the file is loaded." },
+{ .key = "balance", ROUTE(balance), WORD(balances, "least-connections"),
+  .flags = SETTING_OPTION, .handler = "proxy",
+  .help = "Which of several upstreams gets a client: the one with the fewest "
+  "connections, or always the same for an address of a client, or for a value "
+  "of the header in balance_header." },
+{ .section = SETTING_ROUTE, .key = "balance_header", .type = SETTING_NONE,
+  .flags = SETTING_OPTION, .handler = "proxy", .example = "X-User",
+  .help = "The header for balance = header.  A client without it counts by "
+  "its address." },
+{ .section = SETTING_ROUTE, .key = "upstream_host", .type = SETTING_NONE,
+  .flags = SETTING_OPTION, .handler = "proxy", .example = "client",
+  .help = "The Host header that an upstream sees: client passes on the "
+  "client's (as when it is not set), upstream takes the host of the URL, "
+  "anything else is sent as it stands." },
+{ .key = "upstream_cafile", ROUTE(upstream_cafile), .type = SETTING_STRING,
+  .flags = SETTING_OPTION | SETTING_FILE, .handler = "proxy",
+  .example = "/etc/ssl/certs/ca-certificates.crt",
+  .help = "The CAs, in PEM form, that may have signed the certificate of a "
+  "wss:// upstream.  When it is not set, those of the system." },
+{ .key = "connect_timeout", ROUTE(connect_timeout_ms),
+  NUMBER(DURATION, 1, DAY_MS, "2s"),
+  .flags = SETTING_OPTION, .handler = "proxy",
+  .help = "How long connecting to an upstream may take, TLS included, before "
+  "the next one is tried." },
+{ .key = "upstream_timeout", ROUTE(upstream_timeout_ms),
+  NUMBER(DURATION, 1, DAY_MS, "5s"),
+  .flags = SETTING_OPTION, .handler = "proxy",
+  .help = "How long an upstream may take to answer the handshake; then the "
+  "client gets 504.  Altogether a client waits no longer than the listen's "
+  "handshake_timeout." },
+{ .key = "on_upstream_loss", ROUTE(on_upstream_loss), WORD(losses, "close"),
+  .flags = SETTING_OPTION, .handler = "proxy",
+  .help = "What happens when an upstream goes away: close ends the client's "
+  "connection with 1012, reconnect keeps it and connects to an upstream again "
+  "with the same request." },
+{ .key = "reconnect_timeout", ROUTE(reconnect_timeout_ms),
+  NUMBER(DURATION, 1, DAY_MS, "30s"),
+  .flags = SETTING_OPTION, .handler = "proxy",
+  .help = "How long on_upstream_loss = reconnect tries before it closes." },
 { .key = "origins", ROUTE(origins), .type = SETTING_LIST,
   .example = "https://example.org",
   .help = "The websites whose pages may connect, as browsers write them in "

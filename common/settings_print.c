@@ -101,8 +101,10 @@ print_default(FILE *f, const struct setting *s)
 	    *choice ? ")" : "");
 	print_comment(f, help);
 	free(help);
+	/* What only another handler takes would be an error there. */
 	if (s->initial != NULL)
-		fprintf(f, "%s = %s\n\n", s->key, s->initial);
+		fprintf(f, "%s%s = %s\n\n", s->handler != NULL ? "#" : "",
+		    s->key, s->initial);
 	else
 		fprintf(f, "%s%s = %s\n\n", needed ? "" : "#", s->key,
 		    s->example);

@@ -64,7 +64,9 @@ edition_load(const char *path, uint32_t generation,
 	s->loaded_at = time(NULL);
 	s->bundle_fd = -1;
 	s->config = config_load(path, errors);
-	if (s->config == NULL || files_open(&s->files, s->config, errors) != 0)
+	if (s->config == NULL ||
+	    files_open(&s->files, s->config, errors) != 0 ||
+	    names_look_up(&s->names, s->config, errors) != 0)
 		goto fail;
 	s->bundle_fd = seal_bundle(s->config->bundle, &err);
 	if (s->bundle_fd < 0) {
@@ -95,6 +97,7 @@ edition_unref(struct edition *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
+	names_done(&s->names);
 	if (s->config != NULL)
 		config_unref(s->config);
 	files_done(&s->files);

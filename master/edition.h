@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One configuration as the master hands it out: the parsed settings, the
- * text in a sealed memfd, and the files it names, opened.  Immutable and
+ * text in a sealed memfd, the files it names, opened, and the addresses of
+ * the upstreams it names.  Immutable and
  * shared by reference: a worker that drains keeps the one it runs under.
  */
 #ifndef WSSD_MASTER_EDITION_H
@@ -12,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/files.h"
+#include "master/names.h"
 
 struct edition {
 	unsigned refs;
@@ -19,11 +21,13 @@ struct edition {
 	time_t loaded_at;
 	struct config *config;
 	struct files files;
+	struct names names;	/* of upstreams */
 	int bundle_fd;		/* what PREPARE carries */
 };
 
 /*
- * Reads and checks the file, opens all it names.  NULL: errors has every
+ * Reads and checks the file, opens all it names, looks up the names of
+ * upstreams (which may take seconds).  NULL: errors has every
  * line that is wrong.
  */
 struct edition *edition_load(const char *path, uint32_t generation,

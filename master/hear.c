@@ -11,6 +11,7 @@
 #include "common/chan.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "master/connect.h"
 #include "master/proc_parts.h"
 
 #define MESSAGES_A_TURN 64
@@ -148,6 +149,22 @@ got_answer(struct proc *p, struct chan_message *m, struct err *err)
 }
 
 static int
+got_connect(struct proc *p, struct chan_message *m, struct err *err)
+{
+	struct proto_connect wanted;
+	struct proto_connected result;
+	int fd;
+
+	if (!proto_connect_get(&m->payload, &wanted))
+		return err_set(err, "malformed");
+	fd = connect_upstream(p->in_use, p->pending, &wanted, &result);
+	proc_tell_connected(p, &result, fd);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static int
 got_drained(struct proc *p, struct chan_message *m, struct err *err)
 {
 	if (!reader_end(&m->payload))
@@ -170,6 +187,7 @@ static const struct {
 	[PROTO_PONG] = { LIVING, got_pong },
 	[PROTO_ANSWER] = { LIVING, got_answer },
 	[PROTO_DRAINED] = { IN(DRAINING), got_drained },
+	[PROTO_CONNECT] = { LIVING, got_connect },
 };
 
 static void
@@ -177,8 +195,9 @@ dispatch(struct proc *p, struct chan_message *m)
 {
 	struct err err = ERR_INIT;
 
-	if (m->fd >= 0) {
-		close(m->fd);
+	if (m->fd >= 0 || m->fd_lost) {
+		if (m->fd >= 0)
+			close(m->fd);
 		proc_kill_because(p, "sent %s with a descriptor: killed",
 		    proto_name(m->type));
 	} else if (m->type >= PROTO_TYPES || table[m->type].handle == NULL ||

@@ -18,6 +18,9 @@ void proc_on_broken(void *proc, const struct err *);
 /* METRICS, LOG, and the first PREPARE; tell.c */
 void proc_tell_world(struct proc *, struct edition *, bool strict);
 void proc_tell_ping(struct proc *);
+/* fd (-1 = none) stays the caller's; tell.c */
+void proc_tell_connected(struct proc *, const struct proto_connected *,
+    int fd);
 /* The pending edition was refused or withdrawn; tell.c */
 void proc_forget_pending(struct proc *);
 

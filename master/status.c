@@ -55,6 +55,7 @@ put_counters(json_t *o, const struct metrics *sum)
 {
 	PUT(connections)
 	PUT(open)
+	PUT(upstream_open)
 	METRICS_WORKER_COUNTERS(PUT)
 	PUT(compression_memory)
 }

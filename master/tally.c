@@ -137,6 +137,7 @@ tally_add(struct metrics *sum, const struct metrics *cell, bool gauges)
 		sum->open += metrics_get(&cell->open);
 		sum->compression_memory +=
 		    metrics_get(&cell->compression_memory);
+		sum->upstream_open += metrics_get(&cell->upstream_open);
 	}
 	add_listens(sum, cell, gauges);
 	add_contexts(sum, cell);

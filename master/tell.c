@@ -204,6 +204,15 @@ proc_tell_ping(struct proc *p)
 }
 
 void
+proc_tell_connected(struct proc *p, const struct proto_connected *m, int fd)
+{
+	struct buf b = BUF_INIT;
+
+	proto_connected_put(&b, m);
+	send_to(p, PROTO_CONNECTED, 0, &b, fd);
+}
+
+void
 proc_query(struct proc *p, uint32_t id, uint64_t after)
 {
 	struct proto_query m = { id, after };

@@ -28,15 +28,15 @@ struct wss_timer {
 
 /* ---- calls into handlers ---------------------------------------------- */
 
-static void
-enter(struct wss_route *r)
+void
+api_enter(struct wss_route *r)
 {
 	if (r->worker->metrics != NULL)
 		metrics_set(&r->worker->metrics->running_route, r->running);
 }
 
-static void
-leave(struct wss_route *r)
+void
+api_leave(struct wss_route *r)
 {
 	if (r->worker->metrics != NULL)
 		metrics_set(&r->worker->metrics->running_route, 0);
@@ -48,9 +48,9 @@ api_setup(struct wss_route *r)
 	int rc = 0;
 
 	if (r->handler->setup != NULL) {
-		enter(r);
+		api_enter(r);
 		rc = r->handler->setup(r, &r->state);
-		leave(r);
+		api_leave(r);
 	}
 	return rc;
 }
@@ -64,9 +64,9 @@ api_teardown(struct wss_route *r)
 		wss_timer_stop(LIST_ITEM(r->timers.next, struct wss_timer,
 		    link));
 	if (r->handler->teardown != NULL) {
-		enter(r);
+		api_enter(r);
 		r->handler->teardown(r->state);
-		leave(r);
+		api_leave(r);
 	}
 }
 
@@ -103,9 +103,9 @@ ask(struct wss_conn *c, const struct http_request *request,
 	int status;
 
 	route->error = reason;
-	enter(route);
+	api_enter(route);
 	status = handle(c, &r);
-	leave(route);
+	api_leave(route);
 	route->error = NULL;
 	return status;
 }
@@ -137,9 +137,9 @@ api_message(struct wss_conn *c, const struct ws_event *event)
 
 	if (c->route->handler->message == NULL)
 		return;
-	enter(c->route);
+	api_enter(c->route);
 	c->route->handler->message(c, &message);
-	leave(c->route);
+	api_leave(c->route);
 }
 
 void
@@ -147,9 +147,9 @@ api_writable(struct wss_conn *c)
 {
 	if (c->route->handler->writable == NULL)
 		return;
-	enter(c->route);
+	api_enter(c->route);
 	c->route->handler->writable(c);
-	leave(c->route);
+	api_leave(c->route);
 }
 
 void
@@ -157,10 +157,10 @@ api_closed(struct wss_conn *c)
 {
 	if (c->route->handler->closed == NULL)
 		return;
-	enter(c->route);
+	api_enter(c->route);
 	c->route->handler->closed(c, c->close_code, c->close_reason,
 	    c->close_reason_len);
-	leave(c->route);
+	api_leave(c->route);
 }
 
 /* ---- sending ---------------------------------------------------------- */
@@ -228,7 +228,7 @@ wss_close(struct wss_conn *c, unsigned code, const char *reason)
 	ASSERT(c->magic == CONN_MAGIC);
 	if (reason == NULL)
 		reason = "";
-	if (!ws_close_code_valid(code))
+	if (!ws_close_code_valid(code) && code != WS_CLOSE_NO_STATUS)
 		code = WS_CLOSE_INTERNAL;
 	conn_close(c, code, reason, strlen(reason));
 }
@@ -278,7 +278,8 @@ wss_find(struct wss_route *r, uint64_t id)
 {
 	struct wss_conn *c = conns_find(r->worker, id);
 
-	return c != NULL && c->state == CONN_OPEN ? c : NULL;
+	return c != NULL && (c->state == CONN_OPEN ||
+	    c->state == CONN_OPENING) ? c : NULL;
 }
 
 const char *
@@ -340,6 +341,19 @@ wss_request_header(const struct wss_request *request, const char *name,
 	return value == NULL ? (struct wss_bytes){ NULL, 0 } : bytes(*value);
 }
 
+int
+wss_request_field(const struct wss_request *request, size_t i,
+    struct wss_bytes *name_out, struct wss_bytes *value_out)
+{
+	const struct http_request *head = request->head;
+
+	if (i >= head->n_headers)
+		return 0;
+	*name_out = bytes(head->headers[i].name);
+	*value_out = bytes(head->headers[i].value);
+	return 1;
+}
+
 /* ---- the route -------------------------------------------------------- */
 
 const char *
@@ -371,6 +385,28 @@ wss_route_path(const struct wss_route *r)
 	return r->config->path;
 }
 
+uint64_t
+wss_setting(const struct wss_route *r, const char *key)
+{
+	const struct setting *s = settings_find(SETTING_ROUTE, key);
+	const char *at;
+
+	if (s == NULL)
+		return 0;
+	at = (const char *)r->config + s->offset;
+	switch (s->type) {
+	case SETTING_UINT:
+	case SETTING_SIZE:
+	case SETTING_DURATION:
+	case SETTING_WORD:
+		return *(const uint64_t *)(const void *)at;
+	case SETTING_BOOL:
+		return *(const bool *)(const void *)at;
+	default:
+		return 0;
+	}
+}
+
 int
 wss_error(struct wss_route *r, const char *fmt, ...)
 {
@@ -396,9 +432,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	worker_now(r->worker);
 	wss_timer_stop(timer);
-	enter(r);
+	api_enter(r);
 	fn(fn_arg);
-	leave(r);
+	api_leave(r);
 }
 
 struct wss_timer *

@@ -13,6 +13,9 @@
 #include "worker/http.h"
 #include "worker/ws.h"
 
+/* Around each call: which route is running. */
+void api_enter(struct wss_route *);
+void api_leave(struct wss_route *);
 int api_setup(struct wss_route *);
 /* Stops the route's timers, too. */
 void api_teardown(struct wss_route *);

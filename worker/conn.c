@@ -16,6 +16,7 @@
 #include "common/assert.h"
 #include "common/log.h"
 #include "worker/api.h"
+#include "worker/opening.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
 
@@ -26,6 +27,7 @@ static const char *const state_names[CONN_STATES] = {
 	[CONN_PROXY] = "proxy",
 	[CONN_TLS] = "tls",
 	[CONN_HTTP] = "http",
+	[CONN_OPENING] = "opening",
 	[CONN_OPEN] = "open",
 	[CONN_CLOSING] = "closing",
 	[CONN_LINGER] = "linger",
@@ -38,7 +40,9 @@ static const unsigned transitions[CONN_STATES] = {
 	[CONN_PROXY] = TO(CONN_TLS) | TO(CONN_HTTP) | TO(CONN_LINGER) |
 	    TO(CONN_DEAD),
 	[CONN_TLS] = TO(CONN_HTTP) | TO(CONN_LINGER) | TO(CONN_DEAD),
-	[CONN_HTTP] = TO(CONN_OPEN) | TO(CONN_LINGER) | TO(CONN_DEAD),
+	[CONN_HTTP] = TO(CONN_OPENING) | TO(CONN_OPEN) | TO(CONN_LINGER) |
+	    TO(CONN_DEAD),
+	[CONN_OPENING] = TO(CONN_OPEN) | TO(CONN_LINGER) | TO(CONN_DEAD),
 	[CONN_OPEN] = TO(CONN_CLOSING) | TO(CONN_LINGER) | TO(CONN_DEAD),
 	[CONN_CLOSING] = TO(CONN_LINGER) | TO(CONN_DEAD),
 	[CONN_LINGER] = TO(CONN_DEAD),
@@ -173,6 +177,18 @@ websocket_over(struct wss_conn *c)
 	list_append(&w->ended, &c->ended);
 }
 
+/* The handler's answer is here, or not waited for any longer. */
+static void
+opening_over(struct wss_conn *c, enum conn_state next)
+{
+	opening_free(c->opening);
+	c->opening = NULL;
+	if (next == CONN_OPEN || c->refused_by_handler)
+		return;
+	conn_set_cause(c, WS_CLOSE_ABNORMAL, "", 0);
+	list_append(&c->worker->ended, &c->ended);
+}
+
 void
 conn_set_state(struct wss_conn *c, enum conn_state state)
 {
@@ -184,6 +200,8 @@ conn_set_state(struct wss_conn *c, enum conn_state state)
 	ASSERT((transitions[old] & TO(state)) != 0);
 	c->state = state;
 	c->state_ms = c->worker->now_ms;
+	if (old == CONN_OPENING)
+		opening_over(c, state);
 	if (state == CONN_OPEN)
 		count_open(c, 1);
 	if (is_websocket(old) && !is_websocket(state))
@@ -230,6 +248,8 @@ void
 conn_close(struct wss_conn *c, unsigned code, const char *reason,
     size_t reason_len)
 {
+	struct http_refusal refusal;
+
 	switch (c->state) {
 	case CONN_PROXY:
 	case CONN_TLS:
@@ -240,6 +260,11 @@ conn_close(struct wss_conn *c, unsigned code, const char *reason,
 			c->close_in_open = true;
 			conn_set_cause(c, code, reason, reason_len);
 		}
+		break;
+	case CONN_OPENING:
+		http_refuse(&refusal, 503, "the connection is closed before "
+		    "it was open");
+		conn_refuse(c, &refusal);
 		break;
 	case CONN_OPEN:
 		conn_set_cause(c, code, reason, reason_len);
@@ -364,6 +389,7 @@ conn_free(struct wss_conn *c)
 	snapshot_unref(c->snapshot);
 	conn_forget_client(c);
 	free(c->address);
+	free(c->own_subprotocol);
 	c->magic = 0;
 	free(c);
 }

@@ -7,7 +7,8 @@
  *	 ▼  └────────────┐ tcp
  *	 │     bytes     ▼ head           101           Close sent
  *	TLS ────────▶ HTTP ────────────────────▶ OPEN ────────────▶ CLOSING
- *	 │             │ refused                  │ Close came        │
+ *	 │             │ └───────▶ OPENING ─────▶ ↑                  │
+ *	 │             │ refused      │ refused   │ Close came        │
  *	 │             ▼                          ▼                   ▼
  *	 └────────▶ LINGER  (our last byte and close_notify on the way, FIN
  *	               │     behind it; what still comes is thrown away)
@@ -15,8 +16,9 @@
  *	             DEAD   (freed at the end of the turn)
  *
  * conn_set_state() is the one function that changes the state, and
- * conns_turn_over() the one place that frees.  The handler sees a connection
- * in OPEN and CLOSING only.
+ * conns_turn_over() the one place that frees.  In OPENING the handler has said
+ * that it will answer later.  It sees a connection in OPENING, OPEN and
+ * CLOSING only.
  */
 #ifndef WSSD_WORKER_CONN_H
 #define WSSD_WORKER_CONN_H
@@ -40,6 +42,7 @@ enum conn_state {
 	CONN_PROXY,
 	CONN_TLS,
 	CONN_HTTP,
+	CONN_OPENING,
 	CONN_OPEN,
 	CONN_CLOSING,
 	CONN_LINGER,
@@ -77,7 +80,9 @@ struct wss_conn {
 	struct buf *early;		/* half a PROXY header, or NULL */
 	struct limits_place place;
 	char *address;			/* wss_address() made it; else NULL */
-	const char *subprotocol;	/* the route's; or NULL */
+	const char *subprotocol;	/* the route's, or the own one; or NULL */
+	char *own_subprotocol;		/* of an answer that came later */
+	struct opening *opening;	/* opening.h; in OPENING, else NULL */
 	void *user;
 	uint64_t messages_in, messages_out, bytes_in, bytes_out;
 
@@ -94,6 +99,7 @@ struct wss_conn {
 	bool want_writable;		/* WSS_FULL was said */
 	bool drained;			/* since the marks were last looked at */
 	bool close_in_open;		/* wss_close() inside open() */
+	bool refused_by_handler;	/* wss_refuse() */
 	bool input_held;		/* frames wait in stream.in for the end of
 					   a pause */
 	bool closed_by_client;		/* it sent its Close first */
@@ -168,7 +174,7 @@ void conn_refuse_plain(struct wss_conn *, const char *why);
  */
 void conn_upgrade(struct wss_conn *, const uint8_t *head, size_t len,
     bool more);
-/* Answers a request that is not even looked at. */
+/* Answers a request that is not even looked at, or in OPENING. */
 void conn_refuse(struct wss_conn *, const struct http_refusal *);
 
 /* ---- conn_timer.c ---- */

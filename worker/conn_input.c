@@ -58,6 +58,20 @@ take_head(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 	return head;
 }
 
+/* RFC 6455 §4.1: a client waits for the answer. */
+static size_t
+take_too_early(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
+{
+	struct http_refusal refusal;
+
+	(void)data;
+	(void)need;
+	http_refuse(&refusal, 400, "bytes came behind the request before it "
+	    "was answered");
+	conn_refuse(c, &refusal);
+	return len;
+}
+
 static void
 take_message(struct wss_conn *c, const struct ws_event *event)
 {
@@ -116,6 +130,7 @@ static step_fn *const steps[CONN_STATES] = {
 	[CONN_PROXY] = discard,
 	[CONN_TLS] = discard,
 	[CONN_HTTP] = take_head,
+	[CONN_OPENING] = take_too_early,
 	[CONN_OPEN] = take_frame,
 	[CONN_CLOSING] = take_frame,
 	[CONN_LINGER] = discard,
@@ -201,6 +216,7 @@ input_ended(struct wss_conn *c, const char *why)
 	case CONN_PROXY:
 	case CONN_TLS:
 	case CONN_HTTP:
+	case CONN_OPENING:
 		conn_set_state(c, CONN_DEAD);
 		break;
 	case CONN_OPEN:

@@ -57,6 +57,8 @@ deadline(const struct wss_conn *c)
 	case CONN_TLS:
 	case CONN_HTTP:
 		return c->accepted_ms + c->listen->handshake_timeout_ms;
+	case CONN_OPENING:
+		return c->state_ms + c->listen->handshake_timeout_ms;
 	case CONN_OPEN:
 		silence = silence_deadline(c);
 		idle = idle_deadline(c);
@@ -102,6 +104,17 @@ end_handshake(struct wss_conn *c)
 	    (unsigned long long)c->listen->handshake_timeout_ms,
 	    conn_state_name(c->state));
 	conn_set_state(c, CONN_DEAD);
+}
+
+static void
+end_opening(struct wss_conn *c)
+{
+	struct http_refusal refusal;
+
+	metrics_add(&c->worker->metrics->handshake_timeouts, 1);
+	http_refuse(&refusal, 504, "the handler of this path has not answered "
+	    "within handshake_timeout");
+	conn_refuse(c, &refusal);
 }
 
 static void
@@ -153,6 +166,9 @@ conn_on_timer(struct wss_conn *c)
 	case CONN_TLS:
 	case CONN_HTTP:
 		end_handshake(c);
+		break;
+	case CONN_OPENING:
+		end_opening(c);
 		break;
 	case CONN_OPEN:
 		if (idle_deadline(c) <= now)

@@ -26,6 +26,7 @@ tell(struct wss_conn *c, const struct proto_drain *how)
 		c->close_timeout_ms = timeout;
 	switch (c->state) {
 	case CONN_HTTP:
+	case CONN_OPENING:
 		http_refuse(&refusal, 503, "%s", how->reason);
 		conn_refuse(c, &refusal);
 		break;
@@ -102,7 +103,7 @@ drain_tick(struct worker *w)
 		   window. */
 		if (n != SIZE_MAX &&
 		    (c->state == CONN_PROXY || c->state == CONN_TLS ||
-		    c->state == CONN_HTTP))
+		    c->state == CONN_HTTP || c->state == CONN_OPENING))
 			continue;
 		tell(c, &w->drain.how);
 		w->drain.closed++;

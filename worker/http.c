@@ -61,8 +61,9 @@ cut(struct slice *s, char c, struct slice *out)
  * Every line ends in CRLF, none is a continuation of the one before
  * (obs-fold, RFC 9112 §5.2), and there is no other control byte than HTAB.
  */
-static int
-check_lines(const uint8_t *head, size_t len, struct http_refusal *refusal)
+int
+http_check_lines(const uint8_t *head, size_t len,
+    struct http_refusal *refusal)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (head[i] == '\r' && i + 1 < len && head[i + 1] == '\n') {
@@ -70,14 +71,14 @@ check_lines(const uint8_t *head, size_t len, struct http_refusal *refusal)
 			if (i + 1 < len &&
 			    (head[i + 1] == ' ' || head[i + 1] == '\t'))
 				return http_refuse(refusal, 400,
-				    "line folding in the request head");
+				    "line folding in the head");
 		} else if (head[i] == '\r' || head[i] == '\n') {
 			return http_refuse(refusal, 400,
-			    "line of the request head without CRLF");
+			    "line of the head without CRLF");
 		} else if ((head[i] < ' ' && head[i] != '\t') ||
 		    head[i] == 0x7f) {
 			return http_refuse(refusal, 400,
-			    "control byte in the request head");
+			    "control byte in the head");
 		}
 	}
 	return 0;
@@ -339,7 +340,7 @@ http_parse(const uint8_t *head, size_t len, size_t max_headers,
 
 	if (http_head_length(head, len, &scanned) != len || len == HTTP_MORE)
 		return http_refuse(refusal, 400, "malformed request head");
-	if (check_lines(head, len, refusal) != 0)
+	if (http_check_lines(head, len, refusal) != 0)
 		return -1;
 	/* One empty line in front is forgiven: RFC 9112 §2.2. */
 	if (head[0] == '\r') {

@@ -57,6 +57,13 @@ struct http_refusal {
 size_t http_head_length(const uint8_t *data, size_t len, size_t *scanned);
 
 /*
+ * What holds of every line of a head, a request's or a response's: it ends in
+ * CRLF, none is a continuation, and there are no control bytes.  -1: 400.
+ */
+int http_check_lines(const uint8_t *head, size_t len,
+    struct http_refusal *refusal_out);
+
+/*
  * Takes a whole head apart: len is what http_head_length() said.  -1:
  * *refusal_out says how to answer, and *request_out holds nothing of use.
  * Refused are also, since every one of them is either an attack or a

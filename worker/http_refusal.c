@@ -18,6 +18,11 @@ struct status {
 static const struct status statuses[] = {
 	{ 101, "Switching Protocols", "" },
 	{ 200, "OK", "" },
+	{ 301, "Moved Permanently", "" },
+	{ 302, "Found", "" },
+	{ 303, "See Other", "" },
+	{ 307, "Temporary Redirect", "" },
+	{ 308, "Permanent Redirect", "" },
 	{ 400, "Bad Request", "" },
 	{ 401, "Unauthorized", "" },
 	{ 403, "Forbidden", "" },

@@ -297,6 +297,19 @@ on_drain(struct worker *w, struct chan_message *m)
 	return true;
 }
 
+static bool
+on_connected(struct worker *w, struct chan_message *m)
+{
+	struct proto_connected p;
+
+	if (!proto_connected_get(&m->payload, &p) ||
+	    w->outbounds->n_asked == 0)
+		return false;
+	outbounds_connected(w->outbounds, &p, m->fd);
+	m->fd = -1;
+	return true;
+}
+
 static const struct {
 	bool (*handle)(struct worker *, struct chan_message *);
 } messages[PROTO_TYPES] = {
@@ -314,6 +327,7 @@ static const struct {
 	[PROTO_PING] = { on_ping },
 	[PROTO_QUERY] = { on_query },
 	[PROTO_DRAIN] = { on_drain },
+	[PROTO_CONNECTED] = { on_connected },
 };
 
 /* ---- the channel ------------------------------------------------------ */
@@ -375,6 +389,14 @@ on_channel(evutil_socket_t fd, short what, void *arg)
 		if (rc == 0)
 			return;
 		if (rc < 0) {
+			on_master_gone(w);
+			return;
+		}
+		/* A client goes without its upstream, but without what the
+		   master hands out there is no going on. */
+		if (m.fd_lost && m.type != PROTO_CONNECTED) {
+			log_error("no file descriptor is left for %s of the "
+			    "master", proto_name(m.type));
 			on_master_gone(w);
 			return;
 		}

@@ -14,6 +14,7 @@
 
 static const struct wss_handler *const built_in[] = {
 	&handler_echo,
+	&handler_proxy,
 	&handler_reply,
 	&handler_static,
 };

@@ -104,6 +104,13 @@ static const struct counter counters[] = {
 	    "Payload of the messages received." },
 	{ OF(bytes_out), "wssd_send_bytes_total", "",
 	    "Payload of the messages sent." },
+	{ OF(upstream_ok), "wssd_upstream_connections_total",
+	    "{result=\"ok\"}", "WebSockets to other servers." },
+	{ OF(upstream_failed), "wssd_upstream_connections_total",
+	    "{result=\"failed\"}", NULL },
+	{ OF(upstream_lost), "wssd_upstream_lost_total", "",
+	    "WebSockets to other servers that ended without a Close of "
+	    "theirs." },
 	{ OF(compression_shared_by_limit), "wssd_compression_limited_total",
 	    "", "WebSockets that got shared compression for want of memory." },
 	{ OF(sandbox_refused), "wssd_sandbox_refused_total", "",
@@ -347,6 +354,8 @@ prometheus_put(struct buf *out, const struct board_page *page,
 	    "Connections, from accept to the end.", m->connections);
 	single(out, "wssd_websockets", "gauge",
 	    "WebSockets that are open.", m->open);
+	single(out, "wssd_upstream_websockets", "gauge",
+	    "WebSockets to other servers that are open.", m->upstream_open);
 	put_counters(out, m);
 	put_listens(out, m);
 	put_contexts(out, m, page->generation);

@@ -13,6 +13,7 @@
 #include "common/assert.h"
 #include "common/map.h"
 #include "worker/api.h"
+#include "worker/tls_client.h"
 
 /* ---- contexts --------------------------------------------------------- */
 
@@ -131,10 +132,11 @@ set_up_handler(struct wss_route *r, const struct files *files,
 }
 
 static void
-build_route(struct wss_route *r, struct worker *worker,
+build_route(struct wss_route *r, struct worker *worker, struct snapshot *s,
     const struct config_route *c)
 {
 	r->worker = worker;
+	r->snapshot = s;
 	r->config = c;
 	list_init(&r->timers);
 	r->limits.max_message = c->max_message;
@@ -152,6 +154,17 @@ build_route(struct wss_route *r, struct worker *worker,
 	};
 }
 
+/* The TLS to upstreams; config_check_upstream.c sets the file when needed. */
+static int
+build_upstream_ctx(struct wss_route *r, const struct files *files,
+    struct err *err)
+{
+	if (r->config->upstream_cafile == NULL)
+		return 0;
+	r->upstream_ctx = tls_client_ctx_new(r->config, files, err);
+	return r->upstream_ctx == NULL ? -1 : 0;
+}
+
 static int
 build_routes(struct snapshot *s, struct worker *worker,
     const struct files *files, const struct modules *modules,
@@ -159,12 +172,13 @@ build_routes(struct snapshot *s, struct worker *worker,
 {
 	s->routes = xcalloc(s->config->n_routes, sizeof(*s->routes));
 	for (size_t i = 0; i < s->config->n_routes; i++)
-		build_route(&s->routes[i], worker, &s->config->routes[i]);
+		build_route(&s->routes[i], worker, s, &s->config->routes[i]);
 	for (size_t i = 0; i < s->config->n_routes; i++) {
 		struct wss_route *r = &s->routes[i];
 
 		r->handler = module_handler(modules, r->config, err);
 		if (r->handler == NULL || check_options(r, err) == -1 ||
+		    build_upstream_ctx(r, files, err) == -1 ||
 		    set_up_handler(r, files, err) == -1)
 			return -1;
 	}
@@ -174,10 +188,17 @@ build_routes(struct snapshot *s, struct worker *worker,
 /* ---- life ------------------------------------------------------------- */
 
 static void
+route_done(struct wss_route *r)
+{
+	api_teardown(r);
+	SSL_CTX_free(r->upstream_ctx);
+}
+
+static void
 snapshot_free(struct snapshot *s)
 {
 	for (size_t i = 0; s->routes != NULL && i < s->config->n_routes; i++)
-		api_teardown(&s->routes[i]);
+		route_done(&s->routes[i]);
 	free(s->routes);
 	for (size_t i = 0; s->names != NULL && i < s->config->n_listens; i++)
 		tls_sni_free(s->names[i]);

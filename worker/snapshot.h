@@ -33,6 +33,7 @@ struct context {
 /* A [route]; the struct wss_route of the handlers. */
 struct wss_route {
 	struct worker *worker;
+	struct snapshot *snapshot;	/* that it is part of */
 	const struct config_route *config;
 	const struct wss_handler *handler;
 	void *state;			/* the handler's */
@@ -40,6 +41,7 @@ struct wss_route {
 	struct ws_limits limits;
 	struct handshake_rules rules;
 	struct list timers;		/* of the handler */
+	SSL_CTX *upstream_ctx;		/* NULL without a wss:// upstream */
 	struct metrics_route *metrics;	/* NULL until it is in use */
 	uint64_t running;		/* what metrics->running_route says
 					   while the handler runs */

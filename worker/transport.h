@@ -58,6 +58,7 @@ struct sock {
 	bool reading;
 	bool want_drained;
 	bool budgeted;			/* counts against turn_budget */
+	bool outbound;			/* its owner is no client: worker.c */
 };
 
 struct transport_ops {

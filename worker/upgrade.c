@@ -8,18 +8,32 @@
 #include "worker/api.h"
 #include "worker/conn_answer.h"
 #include "worker/conn_client.h"
+#include "worker/opening.h"
 #include "worker/worker.h"
+
+/* Of the one that is being answered, or NULL. */
+static const struct http_request *
+request_of(const struct wss_conn *c, struct http_request *room)
+{
+	if (c->opening != NULL) {
+		opening_request(c->opening, room);
+		return room;
+	}
+	return c->worker->current == c ? c->worker->request : NULL;
+}
 
 void
 conn_refuse(struct wss_conn *c, const struct http_refusal *refusal)
 {
+	struct http_request request;
 	struct buf answer = BUF_INIT;
 
 	metrics_add(&c->worker->metrics->http_refused, 1);
 	conn_log(c, "refused %u: %s", refusal->status, refusal->reason);
-	accesslog_refused(c, c->worker->current == c ? c->worker->request :
-	    NULL, refusal);
+	accesslog_refused(c, request_of(c, &request), refusal);
 	http_refusal_put(&answer, refusal);
+	if (c->opening != NULL)
+		opening_put_fields(c->opening, &answer);
 	conn_put_bytes(c, answer.data, answer.len);
 	buf_done(&answer);
 	conn_set_state(c, CONN_LINGER);
@@ -37,8 +51,8 @@ close_now(struct wss_conn *c)
 	conn_close(c, code, reason, c->close_reason_len);
 }
 
-static void
-become_open(struct wss_conn *c)
+void
+conn_become_open(struct wss_conn *c, const struct http_request *request)
 {
 	struct metrics *m = c->worker->metrics;
 
@@ -46,8 +60,9 @@ become_open(struct wss_conn *c)
 	c->close_timeout_ms = c->route->config->close_timeout_ms;
 	metrics_add(&m->upgrades, 1);
 	metrics_add(&c->route->metrics->upgrades, 1);
+	/* A request that was recalled goes with the state. */
+	accesslog_open(c, request);
 	conn_set_state(c, CONN_OPEN);
-	accesslog_open(c, c->worker->request);
 	if (c->close_in_open)
 		close_now(c);
 }
@@ -94,7 +109,11 @@ ask_handler(struct wss_conn *c, const struct http_request *request,
 	status = api_open(c, request, &reason);
 	c->in_open = false;
 	if (status == 0) {
-		become_open(c);
+		conn_become_open(c, request);
+		return;
+	}
+	if (status == WSS_LATER) {
+		opening_begin(c, request, hs);
 		return;
 	}
 	conn_unput(c);

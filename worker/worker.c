@@ -114,6 +114,37 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		drain_tick(w);
 }
 
+/* ---- the turn: clients, and servers --------------------------------------- */
+
+static void
+on_input(struct sock *sock)
+{
+	if (sock->outbound)
+		outbounds_input(sock);
+	else
+		conns_input(sock);
+}
+
+static void
+on_drained(struct sock *sock)
+{
+	if (sock->outbound)
+		outbounds_drained(sock);
+	else
+		conns_drained(sock);
+}
+
+/* What one side is given may give work to the other. */
+static void
+on_turn_end(void *arg)
+{
+	struct worker *w = arg;
+
+	do
+		conns_turn_end(w);
+	while (outbounds_turn_end(w->outbounds));
+}
+
 static void
 on_turn_over(void *arg)
 {
@@ -121,7 +152,8 @@ on_turn_over(void *arg)
 
 	conns_turn_over(w);
 	accesslog_flush(w);
-	if (drain_over(w)) {
+	outbounds_turn_over(w->outbounds);
+	if (drain_over(w) && !outbounds_busy(w->outbounds)) {
 		link_send_drained(w);
 		event_base_loopbreak(w->base);
 	}
@@ -146,9 +178,9 @@ static void
 worker_init(struct worker *w, int chan)
 {
 	struct transport_ops ops = {
-		.input = conns_input,
-		.drained = conns_drained,
-		.turn_end = conns_turn_end,
+		.input = on_input,
+		.drained = on_drained,
+		.turn_end = on_turn_end,
 		.turn_over = on_turn_over,
 		.arg = w,
 	};
@@ -159,6 +191,7 @@ worker_init(struct worker *w, int chan)
 	w->base = base_new();
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = tls_bio_method_new();
+	w->outbounds = outbounds_new(w);
 	w->chan = chan;
 	w->log_fd = -1;
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -181,6 +214,7 @@ worker_done(struct worker *w)
 {
 	link_stop(w);
 	accept_close_all(w);
+	outbounds_free(w->outbounds);
 	accesslog_done(w);
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);

@@ -19,6 +19,7 @@
 #include "worker/drain.h"
 #include "worker/limits.h"
 #include "worker/module.h"
+#include "worker/outbound.h"
 #include "worker/ratelog.h"
 #include "worker/snapshot.h"
 #include "worker/transport.h"
@@ -76,6 +77,8 @@ struct worker {
 	uint64_t now_ms;		/* monotonic; as of this callback */
 
 	struct accesslog accesslog;
+	struct outbounds *outbounds;	/* WebSockets to other servers */
+
 	struct drain drain;
 	struct ratelog ratelog;
 	uint64_t tick_us;		/* when the last tick ran */

@@ -170,8 +170,9 @@ check_frame(struct ws *ws, const struct ws_limits *limits, struct reading *r)
 	    (f->opcode > WS_BINARY && f->opcode < WS_CLOSE))
 		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
 		    "unknown opcode 0x%x", f->opcode);
-	if (!f->masked)
+	if (f->masked == ws->client)
 		return fail(ws, r->event, WS_CLOSE_PROTOCOL_ERROR,
+		    f->masked ? "frame with a mask from a server" :
 		    "frame without a mask");
 	if (is_control(f->opcode))
 		return check_control(ws, r);
@@ -418,6 +419,13 @@ void
 ws_init(struct ws *ws)
 {
 	*ws = (struct ws){ .message = BUF_INIT, .utf8_state = UTF8_START };
+}
+
+void
+ws_init_client(struct ws *ws)
+{
+	ws_init(ws);
+	ws->client = true;
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The receiving half of one WebSocket (RFC 6455 §5 to §8, server side):
- * bytes in, events out.  Decodes in place in the caller's memory.  Pure:
+ * The receiving half of one WebSocket (RFC 6455 §5 to §8), of a server, or of
+ * a client: bytes in, events out.  Decodes in place in the caller's memory.  Pure:
  * no socket, no log, no clock.  It allocates only to assemble a fragmented
  * message, as its fragments arrive (a header that announces much costs
  * nothing), and to inflate a compressed one, and never more than twice
@@ -36,7 +36,8 @@ enum ws_close_code {
 	WS_CLOSE_TOO_BIG = 1009,
 	WS_CLOSE_INTERNAL = 1011,
 	WS_CLOSE_SERVICE_RESTART = 1012,
-	WS_CLOSE_TRY_AGAIN_LATER = 1013
+	WS_CLOSE_TRY_AGAIN_LATER = 1013,
+	WS_CLOSE_BAD_GATEWAY = 1014
 };
 
 struct ws_limits {
@@ -64,6 +65,7 @@ struct ws {
 	bool message_taken;	/* a message was handed out that lies in
 				   memory of ours: empty it */
 	bool closed;		/* a Close came, or an error: deaf from now */
+	bool client;		/* the peer is a server, which does not mask */
 };
 
 enum ws_event_type {
@@ -96,6 +98,8 @@ struct ws_event {
 };
 
 void ws_init(struct ws *);
+/* The same for a client: frames come without a mask (§5.1). */
+void ws_init_client(struct ws *);
 void ws_done(struct ws *);
 
 /*

@@ -94,6 +94,17 @@ ws_frame_head(uint8_t out[WS_SERVER_HEAD_MAX], bool fin, uint8_t rsv,
 	return 10;
 }
 
+size_t
+ws_frame_client_head(uint8_t out[WS_FRAME_HEAD_MAX], bool fin, uint8_t rsv,
+    enum ws_opcode opcode, uint64_t length, const uint8_t mask[4])
+{
+	size_t n = ws_frame_head(out, fin, rsv, opcode, length);
+
+	out[1] |= 0x80;
+	memcpy(out + n, mask, 4);
+	return n + 4;
+}
+
 uint8_t
 ws_frame_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
     uint64_t offset)

@@ -53,10 +53,16 @@ enum ws_frame_result ws_frame_parse(const uint8_t *data, size_t len,
 size_t ws_frame_head(uint8_t out[WS_SERVER_HEAD_MAX], bool fin, uint8_t rsv,
     enum ws_opcode opcode, uint64_t length);
 
+/* A masked header into out: 6, 8 or 14 bytes. */
+size_t ws_frame_client_head(uint8_t out[WS_FRAME_HEAD_MAX], bool fin,
+    uint8_t rsv, enum ws_opcode opcode, uint64_t length,
+    const uint8_t mask[4]);
+
 /*
  * Takes the mask off len bytes in place (§5.3); `offset` is how many bytes
  * of the payload came before.  Returns the bitwise OR of all the bytes it
- * made, in one byte: below 0x80 means that all of them are ASCII.
+ * made, in one byte: below 0x80 means that all of them are ASCII.  The same
+ * puts the mask on.
  */
 uint8_t ws_frame_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
     uint64_t offset);

@@ -114,7 +114,7 @@ const struct wss_handler wss_module = {
 """
 
 BAD = {
-    "abi": (OTHER_ABI, {}, "is built for handler ABI 2, this wssd has 1"),
+    "abi": (OTHER_ABI, {}, "build it again with its wssd/handler.h"),
     "object": (NO_OBJECT, {}, "exports no object `wss_module'"),
     "undefined": (UNDEFINED, {}, "undefined symbol: not_there"),
     "refused": (TELLING, {"option.refuse": "not in this house"},

@@ -9,7 +9,7 @@ SOURCES = (".c", ".h", ".py", ".mjs")
 MAX_LINES = {".c": 500, ".h": 200}
 # The interface for others is half documentation, a unit test half tables, and
 # each setting has a member in config.h.
-LONGER = {"worker/include/wssd/handler.h": 300, "common/config.h": 300}
+LONGER = {"worker/include/wssd/handler.h": 400, "common/config.h": 300}
 MAX_UNIT_TEST = 600
 
 # Written so that this file does not find itself.

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -171,6 +172,36 @@ test_empty_payload(void **state)
 	assert_true(reader_end(&m.payload));
 }
 
+/* EMFILE at the receiver's is no fault of the sender. */
+static void
+test_no_room_for_a_descriptor(void **state)
+{
+	struct pair *pair = *state;
+	struct rlimit old, tight;
+	struct chan_message m;
+	int next = dup(0);
+
+	assert_int_equal(chan_send(pair->fds[0], PROTO_CONNECTED, 7, NULL, 0,
+	    NULL), 0);
+	assert_int_equal(chan_send(pair->fds[0], PROTO_CONNECTED, 8, NULL, 0,
+	    NULL), 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	tight = old;
+	tight.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	assert_int_equal(chan_recv(pair->fds[1], room, &m, NULL), 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(m.generation, 7);
+	assert_int_equal(m.fd, -1);
+	assert_true(m.fd_lost);
+	assert_int_equal(chan_recv(pair->fds[1], room, &m, NULL), 1);
+	assert_int_equal(m.generation, 8);
+	assert_true(m.fd >= 0);
+	assert_false(m.fd_lost);
+	close(m.fd);
+}
+
 static void
 test_truncated(void **state)
 {
@@ -306,6 +337,7 @@ main(void)
 		TEST(test_message),
 		TEST(test_largest),
 		TEST(test_empty_payload),
+		TEST(test_no_room_for_a_descriptor),
 		TEST(test_truncated),
 		TEST(test_wrong_head),
 		TEST(test_oversize),

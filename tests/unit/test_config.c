@@ -260,12 +260,12 @@ static const struct {
 	{ "[route /a]\n", "f:7: [route] needs `handler'\n" },
 	{ "[route /a]\ntext = x\n", "f:7: [route] needs `handler'\n" },
 	{ "[route /a]\nhandler = ehco\ntext = x\n", "f:8: handler: `ehco' is "
-	    "not one of reply, echo, static, module; did you mean `echo'?\n" },
+	    "not one of reply, echo, proxy, static, module; did you mean `echo'?\n" },
 	{ "[route /a]\nhandler = frobnicate\n", "f:8: handler: `frobnicate' "
-	    "is not one of reply, echo, static, module\n" },
+	    "is not one of reply, echo, proxy, static, module\n" },
 	{ "[route /a]\nhandler = broadcast\nroom = a\n", "f:8: handler: "
 	    "`broadcast' is not in this version, which has reply, echo, "
-	    "static and module\nf:9: `room' is not supported by this version\n" },
+	    "proxy, static and module\nf:9: `room' is not supported by this version\n" },
 	{ "[route /a]\nhandler = reply\n",
 	    "f:7: handler = reply needs `text'\n" },
 	{ "[route /a]\nhandler = module\n",
@@ -300,6 +300,27 @@ static const struct {
 	    "f:9: max_frame must not be more than max_message\n"
 	    "f:10: output_low must be less than output_high\n"
 	    "f:12: ping_timeout needs a ping_interval\n" },
+	{ "[route /a]\nhandler = proxy\n",
+	    "f:7: handler = proxy needs `upstream'\n" },
+	{ "[route /a]\nhandler = echo\nbalance = address\n",
+	    "f:9: `balance' is only for handler = proxy\n" },
+	{ "[route /a]\nhandler = proxy\nupstream = http://a, ws://a:0\n"
+	    "subprotocols = a\nslow_consumer = close\nbalance = header\n"
+	    "reconnect_timeout = 1s\n",
+	    "f:9: upstream: `http://a': write ws://HOST:PORT, wss://HOST or "
+	    "ws+unix:/PATH\n"
+	    "f:9: upstream: `ws://a:0': its port must be a number from 1 to "
+	    "65535\n"
+	    "f:10: subprotocols: with handler = proxy the upstream chooses "
+	    "from all that the client offers\n"
+	    "f:11: slow_consumer: with handler = proxy it is always pause\n"
+	    "f:12: balance = header needs `balance_header'\n"
+	    "f:13: reconnect_timeout is only for on_upstream_loss = "
+	    "reconnect\n" },
+	{ "[route /a]\nhandler = proxy\nupstream = ws://a, ws://a:80/x\n"
+	    "balance_header = X-A\n",
+	    "f:9: upstream: `ws://a:80/x' is the same server as `ws://a'\n"
+	    "f:10: balance_header is only for balance = header\n" },
 	{ "[route /a]\nhandler = echo ; c\n",
 	    "f:7: [route] needs `handler'\n"
 	    "f:8: a comment must stand on a line of its own (or put the "

@@ -25,6 +25,8 @@ union any {
 	struct proto_query query;
 	struct proto_answer answer;
 	struct proto_drain drain;
+	struct proto_connect connect;
+	struct proto_connected connected;
 };
 
 struct row {
@@ -51,6 +53,8 @@ GET(listener)
 GET(query)
 GET(answer)
 GET(drain)
+GET(connect)
+GET(connected)
 
 static void
 put_hello(struct buf *b)
@@ -195,11 +199,41 @@ check_drain(const union any *m)
 	assert_string_equal(m->drain.reason, "restart");
 }
 
+static void
+put_connect(struct buf *b)
+{
+	proto_connect_put(b, &(struct proto_connect){ 7, 2,
+	    "/run/app.sock" });
+}
+
+static void
+check_connect(const union any *m)
+{
+	assert_int_equal(m->connect.id, 7);
+	assert_int_equal(m->connect.attempt, 2);
+	assert_string_equal(m->connect.endpoint, "/run/app.sock");
+}
+
+static void
+put_connected(struct buf *b)
+{
+	proto_connected_put(b, &(struct proto_connected){ 7, 111, 3 });
+}
+
+static void
+check_connected(const union any *m)
+{
+	assert_int_equal(m->connected.id, 7);
+	assert_int_equal(m->connected.error, 111);
+	assert_int_equal(m->connected.addresses, 3);
+}
+
 #define ROW(what) { #what, put_##what, get_##what, check_##what }
 
 static const struct row rows[] = {
 	ROW(hello), ROW(metrics), ROW(prepare), ROW(log), ROW(failed),
 	ROW(listener), ROW(query), ROW(answer), ROW(drain), ROW(access_log),
+	ROW(connect), ROW(connected),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

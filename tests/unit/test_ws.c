@@ -326,12 +326,63 @@ test_no_state_leaks(void **state)
 	}
 }
 
+static bool
+has_shape(const struct row *row, enum shape shape)
+{
+	for (size_t i = 0; i < FRAMES_MAX; i++)
+		if (row->frames[i].payload != NULL &&
+		    row->frames[i].shape == shape)
+			return true;
+	return false;
+}
+
+/* The same rules hold for what a server sends, but for the mask: §5.1. */
+static void
+test_as_client(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *row = &rows[i];
+		struct peer peer = { .limits = *limits_of(row),
+			.expected = row->expected, .from_server = true };
+		struct buf bytes = BUF_INIT;
+
+		if (has_shape(row, UNMASKED))
+			continue;
+		print_message("%s\n", row->name);
+		for (size_t k = 0; k < FRAMES_MAX; k++)
+			if (row->frames[k].payload != NULL)
+				put_frame_as(&bytes, &row->frames[k], 0, 0);
+		feed_all(&peer_feed, &peer, bytes.data, bytes.len);
+		buf_done(&bytes);
+		buf_done(&peer.transcript);
+	}
+}
+
+static void
+test_server_must_not_mask(void **state)
+{
+	static const struct frame good = F(0x81, "a"), masked = F(0x81, "b");
+	struct peer peer = { .limits = usual, .from_server = true, .expected =
+	    "text a\nerror 1002 frame with a mask from a server\n" };
+	struct buf bytes = BUF_INIT;
+
+	(void)state;
+	put_frame_as(&bytes, &good, 0, 0);
+	put_frame(&bytes, &masked, 0x37);
+	feed_all(&peer_feed, &peer, bytes.data, bytes.len);
+	buf_done(&bytes);
+	buf_done(&peer.transcript);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_no_state_leaks),
+		cmocka_unit_test(test_as_client),
+		cmocka_unit_test(test_server_must_not_mask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,12 +260,40 @@ test_unmask_in_pieces(void **state)
 		feed_steps(&feed, &run, masked, sizeof(masked), step);
 }
 
+/* What a client sends is what a server reads: the two are each other's. */
+static void
+test_client_head(void **state)
+{
+	static const uint64_t lengths[] = { 0, 125, 126, 65535, 65536,
+		UINT64_C(1) << 40 };
+	const uint8_t mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		uint8_t head[WS_FRAME_HEAD_MAX];
+		struct ws_frame f;
+		size_t n = ws_frame_client_head(head, i % 2 == 0, 4, WS_BINARY,
+		    lengths[i], mask);
+
+		assert_int_equal(n, i < 2 ? 6 : i < 4 ? 8 : 14);
+		assert_int_equal(ws_frame_parse(head, n, &f), WS_FRAME_OK);
+		assert_true(f.masked);
+		assert_memory_equal(f.mask, mask, 4);
+		assert_true(f.length == lengths[i]);
+		assert_int_equal(f.head_len, n);
+		assert_int_equal(f.fin, i % 2 == 0);
+		assert_int_equal(f.rsv, 4);
+		assert_int_equal(f.opcode, WS_BINARY);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_client_head),
 		cmocka_unit_test(test_unmask_sample),
 		cmocka_unit_test(test_unmask_differs_never),
 		cmocka_unit_test(test_unmask_sees_every_byte),

@@ -28,13 +28,14 @@ struct frame {
 #define SHAPED(first, text, shape) { first, text, sizeof(text) - 1, shape, 0 }
 #define CLAIMED(first, text, n) { first, text, sizeof(text) - 1, CLAIM, n }
 
+/* bit: 0x80 with a mask, 0 without */
 static inline void
-put_frame(struct buf *out, const struct frame *f, uint8_t mask_seed)
+put_frame_as(struct buf *out, const struct frame *f, uint8_t mask_seed,
+    uint8_t bit)
 {
 	const uint8_t mask[4] = { mask_seed, 0xfa, 0x21,
 		(uint8_t)(mask_seed * 7) };
 	uint64_t length = f->shape == CLAIM ? f->claim : f->len;
-	uint8_t bit = f->shape == UNMASKED ? 0 : 0x80;
 
 	buf_put_u8(out, f->first);
 	if (f->shape == LEN64 || f->shape == TOP_BIT || length > UINT16_MAX) {
@@ -54,6 +55,13 @@ put_frame(struct buf *out, const struct frame *f, uint8_t mask_seed)
 		    (bit != 0 ? mask[i % 4] : 0)));
 }
 
+/* A client's. */
+static inline void
+put_frame(struct buf *out, const struct frame *f, uint8_t mask_seed)
+{
+	put_frame_as(out, f, mask_seed, f->shape == UNMASKED ? 0 : 0x80);
+}
+
 /* The connection's part: keeps what was not consumed, notes what happens. */
 struct peer {
 	struct ws ws;
@@ -66,6 +74,7 @@ struct peer {
 	size_t last_line_at;	/* bytes given when the transcript grew */
 	struct buf transcript;
 	const char *expected;	/* the transcript at the end; NULL: any */
+	bool from_server;	/* it is a server, ws is a client's */
 };
 
 static inline uint8_t *
@@ -128,7 +137,7 @@ check_event(const struct peer *p, const struct ws_event *e, size_t len)
 	if (e->type == WS_EVENT_NEED || e->type == WS_EVENT_ERROR)
 		assert_int_equal(e->consumed, 0);
 	else
-		assert_in_range(e->consumed, 6, len);
+		assert_in_range(e->consumed, p->from_server ? 2 : 6, len);
 	if (e->type == WS_EVENT_NEED && !p->ws.closed) {
 		/* A compressed frame may be somewhat more than a message. */
 		uint64_t most = p->limits.max_message + (p->deflate.agreed ?
@@ -148,7 +157,10 @@ peer_begin(void *ctx)
 {
 	struct peer *p = ctx;
 
-	ws_init(&p->ws);
+	if (p->from_server)
+		ws_init_client(&p->ws);
+	else
+		ws_init(&p->ws);
 	if (p->deflate.agreed)
 		p->ws.deflate = ws_deflate_new(p->pool, &p->deflate);
 	p->kept = NULL;

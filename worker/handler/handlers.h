@@ -6,6 +6,7 @@
 #include <wssd/handler.h>
 
 extern const struct wss_handler handler_echo;
+extern const struct wss_handler handler_proxy;
 extern const struct wss_handler handler_reply;
 extern const struct wss_handler handler_static;
 

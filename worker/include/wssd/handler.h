@@ -47,6 +47,7 @@ extern "C" {
 struct wss_conn;		/* a client's WebSocket */
 struct wss_route;		/* a [route] of one loaded config */
 struct wss_timer;
+struct wss_out;			/* a WebSocket of ours to another server */
 
 /* Bytes of somebody else: not terminated, valid during the call. */
 struct wss_bytes {
@@ -99,14 +100,17 @@ struct wss_handler {
 	/*
 	 * A client asks for the route.  0: it gets its 101, then what was
 	 * sent here.  400 to 599: it gets that status instead, with what
-	 * wss_error() was told as its text.
+	 * wss_error() was told as its text.  WSS_LATER: it waits for
+	 * wss_accept() or wss_refuse(), at most for the listen's
+	 * handshake_timeout; then it gets 504.
 	 */
 	int (*open)(struct wss_conn *, const struct wss_request *);
 	void (*message)(struct wss_conn *, const struct wss_message *);
 	/* After WSS_FULL: the queue is below the route's output_low again. */
 	void (*writable)(struct wss_conn *);
 	/*
-	 * Exactly once for each `open` that returned 0.  The code is the one
+	 * Exactly once for each `open` that returned 0, or WSS_LATER and was
+	 * not answered with wss_refuse().  The code is the one
 	 * that ended it, whoever sent it; 1005: the peer gave none; 1006: no
 	 * Close frame came (RFC 6455 §7.1.5).
 	 */
@@ -122,6 +126,23 @@ struct wss_handler {
 	 */
 	int (*get)(struct wss_conn *, const struct wss_request *);
 };
+
+/* ---- answering later --------------------------------------------------- */
+
+#define WSS_LATER 1		/* what `open` returns, and nothing else */
+
+/*
+ * All of these only after `open` has returned, and do nothing when the client
+ * is gone (`closed` is on its way) or has its answer.
+ */
+
+/* 101; the subprotocol is one that the client has offered, or NULL. */
+void wss_accept(struct wss_conn *, const char *subprotocol);
+/* 300 to 599, any other becomes 500.  The connection is over. */
+void wss_refuse(struct wss_conn *, unsigned status);
+/* Before them: a header of the answer.  One with control bytes is left out. */
+void wss_answer_header(struct wss_conn *, struct wss_bytes name,
+    struct wss_bytes value);
 
 /* ---- sending ---------------------------------------------------------- */
 
@@ -142,7 +163,8 @@ enum wss_result wss_send(struct wss_conn *, int text, const void *data,
 
 /*
  * Starts the closing handshake.  code: 1000 to 1003, 1007 to 1014, 3000 to
- * 4999 (any other becomes 1011); the reason is UTF-8, cut at 123 bytes.
+ * 4999 (any other becomes 1011), or 1005 for a Close without a code; the
+ * reason is UTF-8, cut at 123 bytes.  Before wss_accept(): 503.
  */
 void wss_close(struct wss_conn *, unsigned code, const char *reason);
 
@@ -182,6 +204,9 @@ void *wss_user(const struct wss_conn *);
 /* The n-th (from 0) header of that name; data is NULL when there is none. */
 struct wss_bytes wss_request_header(const struct wss_request *,
     const char *name, size_t n);
+/* The i-th (from 0) header, in the order they came; 0: there are no more. */
+int wss_request_field(const struct wss_request *, size_t i,
+    struct wss_bytes *name_out, struct wss_bytes *value_out);
 
 /* ---- the route -------------------------------------------------------- */
 
@@ -193,6 +218,12 @@ const char *wss_route_path(const struct wss_route *);
  * names none (as those of modules).  Ours: dup(2) it.
  */
 int wss_option_fd(const struct wss_route *, const char *name);
+/*
+ * A setting of the route that is a number, a size in bytes, a time in
+ * milliseconds, a switch, or a word (which of those it may be, from 0), also
+ * when no file sets it; 0 when there is no such setting.
+ */
+uint64_t wss_setting(const struct wss_route *, const char *key);
 /* In `setup`, `open`, `get`: why it refuses, one sentence.  Returns -1. */
 int wss_error(struct wss_route *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -204,6 +235,81 @@ int wss_error(struct wss_route *, const char *fmt, ...)
 struct wss_timer *wss_timer_start(struct wss_route *, uint64_t ms,
     void (*fn)(void *arg), void *arg);
 void wss_timer_stop(struct wss_timer *);
+
+/* ---- other servers ------------------------------------------------------ */
+
+/* The servers that `upstream` of the route names: how many, and their URLs. */
+size_t wss_upstreams(const struct wss_route *);
+const char *wss_upstream(const struct wss_route *, size_t n);
+/* The path of the URL, or "". */
+const char *wss_upstream_path(const struct wss_route *, size_t n);
+
+/* The server's answer to the opening handshake, during the call only. */
+struct wss_answer {
+	unsigned status;
+	const char *subprotocol;	/* the one it chose, or NULL */
+	const void *head;		/* for wss_answer_field() */
+};
+
+/* As wss_request_field(). */
+int wss_answer_field(const struct wss_answer *, size_t i,
+    struct wss_bytes *name_out, struct wss_bytes *value_out);
+
+enum wss_out_failure {
+	WSS_OUT_REFUSED,	/* it answered with another status than 101 */
+	WSS_OUT_UNREACHABLE,	/* no connection, no TLS, no answer */
+	WSS_OUT_TIMEOUT,	/* not within the times the route allows */
+	WSS_OUT_BROKEN		/* what it answered is no WebSocket */
+};
+
+/* What becomes of it.  None is called inside a function of this header. */
+struct wss_out_events {
+	void (*opened)(struct wss_out *, const struct wss_answer *);
+	/* Instead of `opened`, and the last.  answer: of WSS_OUT_REFUSED. */
+	void (*failed)(struct wss_out *, enum wss_out_failure,
+	    const char *why, const struct wss_answer *);
+	void (*message)(struct wss_out *, const struct wss_message *);
+	void (*writable)(struct wss_out *);
+	/*
+	 * The last one after `opened`.  The code is that of the server's
+	 * Close; 1005: without one; 1006: no Close came; 1014: it broke the
+	 * rules, and the reason says which.
+	 */
+	void (*closed)(struct wss_out *, unsigned code, const char *reason,
+	    size_t reason_len);
+};
+
+struct wss_dial {
+	size_t upstream;		/* which of the route's, from 0 */
+	const char *target;		/* "/path?query" */
+	const char *host;		/* NULL: that of the URL */
+	const char *subprotocols;	/* offered: "a, b"; or NULL */
+	const char *fields;		/* "Name: value\r\n" for each, or NULL */
+};
+
+/*
+ * Opens a WebSocket; not in `setup`.  NULL: the request would be malformed.
+ * Its messages obey max_message, its queue output_high and output_low, its
+ * pings ping_interval and ping_timeout of the route.
+ */
+struct wss_out *wss_dial(struct wss_route *, const struct wss_dial *,
+    const struct wss_out_events *, void *user);
+void *wss_out_user(const struct wss_out *);
+/* As wss_send(); above output_high a message is not taken: WSS_AGAIN. */
+enum wss_result wss_out_send(struct wss_out *, int text, const void *data,
+    size_t len);
+/* Bytes that the kernel has not taken; in `closed`: that it never will. */
+size_t wss_out_queued(const struct wss_out *);
+void wss_out_pause(struct wss_out *);
+void wss_out_resume(struct wss_out *);
+/*
+ * The end of it for the handler: nothing is called any more, the pointer is
+ * void.  Not to be called after `failed` or `closed`.  close: by a closing
+ * handshake, code and reason as of wss_close(); drop: without a word.
+ */
+void wss_out_close(struct wss_out *, unsigned code, const char *reason,
+    size_t reason_len);
+void wss_out_drop(struct wss_out *);
 
 /* ---- the log ---------------------------------------------------------- */
 
