@@ -61,12 +61,14 @@ open_path(struct files *files, const struct config_value *value,
 {
 	const struct setting *s = value->setting;
 	bool code = (s->flags & SETTING_CODE) != 0;
+	bool master = (s->flags & SETTING_MASTER) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
 	int fd;
 
 	if (f != NULL) {
 		f->code = f->code || code;
+		f->master = f->master && master;
 		return;
 	}
 	fd = open_file(path, &st);
@@ -84,6 +86,7 @@ open_path(struct files *files, const struct config_value *value,
 	} else {
 		f = add(files, path, fd);
 		f->code = code;
+		f->master = master;
 		f->st = st;
 		return;
 	}

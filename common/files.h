@@ -20,6 +20,7 @@
 struct file {
 	char *path;		/* as the config names it */
 	int fd;			/* read-only, close-on-exec; owned */
+	bool master;		/* not for workers */
 	bool code;		/* a module: a change of it needs new workers */
 	struct stat st;		/* as it was when it was opened */
 };

@@ -44,6 +44,7 @@ enum setting_flag {
 	SETTING_CODE = 4,	/* with FILE: a shared object */
 	SETTING_OPTION = 8,	/* only for the route's handler `handler' */
 	SETTING_FOLDER = 16,	/* its files are opened, as with FILE */
+	SETTING_MASTER = 64,	/* with FILE: not for the workers */
 	SETTING_SWITCH = 32	/* with WORD: off is the first, on the last */
 };
 

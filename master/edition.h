@@ -12,6 +12,7 @@
 
 #include "common/config.h"
 #include "common/files.h"
+#include "common/proto.h"
 
 struct edition {
 	unsigned refs;
@@ -20,6 +21,7 @@ struct edition {
 	struct config *config;
 	struct files files;
 	int bundle_fd;		/* what PREPARE carries */
+	struct proto_tickets ticket_keys;	/* of ticket_key_file; n = 0 */
 };
 
 /*

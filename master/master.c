@@ -142,15 +142,48 @@ start_workers(struct master *m)
 
 /* --- what it hears --------------------------------------------------------------- */
 
+static void
+tell_tickets(struct master *m)
+{
+	struct list *pos, *next;
+
+	LIST_EACH(pos, next, &m->world.procs) {
+		struct proc *p = LIST_ITEM(pos, struct proc, link);
+
+		if (p->state != PROC_KILLED)
+			proc_send_tickets(p);
+	}
+}
+
+static void
+rotate_tickets(struct master *m, uint64_t now_ms)
+{
+	struct err err = ERR_INIT;
+	int rc = tickets_tick(&m->tickets, now_ms, &err);
+
+	if (rc == 1)
+		tell_tickets(m);
+	else if (rc == -1)
+		log_error("session tickets go on with the old key: %s",
+		    err.text);
+}
+
 void
 master_adopt(struct master *m, struct edition *edition,
     struct listen_set *set)
 {
+	struct err err = ERR_INIT;
+
 	edition_unref(m->edition);
 	m->edition = edition;
 	fdstore_update(&m->notify, m->listen_set, set);
 	listen_set_unref(m->listen_set);
 	m->listen_set = set;
+	if (tickets_use(&m->tickets, edition, proc_now_ms(), &err) == 0)
+		tell_tickets(m);
+	else
+		log_error("session tickets go on with the old keys: %s",
+		    err.text);
 }
 
 int
@@ -244,6 +277,7 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 	LIST_EACH(pos, next, &m->world.procs)
 		proc_heartbeat(LIST_ITEM(pos, struct proc, link), now,
 		    m->edition->config->daemon.worker_timeout_ms);
+	rotate_tickets(m, now);
 	control_tick(m->control);
 	publish(m);
 	reap_strangers(m);

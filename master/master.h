@@ -22,6 +22,7 @@
 #include "master/proc.h"
 #include "master/rundir.h"
 #include "master/slot.h"
+#include "master/tickets.h"
 
 #define MASTER_SIGNALS 6
 
@@ -58,6 +59,7 @@ struct master {
 	struct board *board;
 
 	struct edition *edition;	/* in use */
+	struct tickets tickets;
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */
 	struct inherit inherit;		/* until they are in use */
 	uint32_t last_generation;

@@ -13,6 +13,7 @@
 #include "common/assert.h"
 #include "common/map.h"
 #include "worker/api.h"
+#include "worker/worker.h"
 
 /* ---- contexts --------------------------------------------------------- */
 
@@ -193,7 +194,8 @@ snapshot_new(struct worker *worker, struct config *config,
     struct buf *warnings, struct err *err)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
-	struct tls_ctx_source source = { files, strict, NULL };
+	struct tls_ctx_source source = { &worker->tickets,
+		config->daemon.ticket_overlap_ms, files, strict, NULL };
 
 	s->refs = 1;
 	s->generation = generation;

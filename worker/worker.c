@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,7 @@ worker_done(struct worker *w)
 	accesslog_done(w);
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);
+	OPENSSL_cleanse(&w->tickets, sizeof(w->tickets));
 	modules_done(&w->modules);
 	files_done(&w->files);
 	limits_done(&w->limits);
