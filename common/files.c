@@ -189,19 +189,46 @@ open_value(struct files *files, const struct config_value *value,
 	}
 }
 
-int
-files_open(struct files *files, const struct config *config,
+static int
+open_all(struct files *files, const struct config *config,
     struct config_errors *errors)
 {
 	size_t before = errors->n + errors->dropped;
 
-	*files = (struct files)FILES_INIT;
 	for (size_t i = 0; i < config->n_values; i++)
 		open_value(files, &config->values[i], errors);
 	if (errors->n + errors->dropped == before)
 		return 0;
 	files_done(files);
 	return -1;
+}
+
+int
+files_open(struct files *files, const struct config *config,
+    struct config_errors *errors)
+{
+	*files = (struct files)FILES_INIT;
+	return open_all(files, config, errors);
+}
+
+int
+files_open_again(struct files *files, const struct files *old,
+    const struct config *config, struct config_errors *errors)
+{
+	*files = (struct files)FILES_INIT;
+	for (size_t i = 0; i < old->n; i++) {
+		const struct file *from = &old->items[i];
+		struct file *f;
+		int fd = from->code ? fcntl(from->fd, F_DUPFD_CLOEXEC, 0) :
+		    -1;
+
+		if (fd < 0)
+			continue;
+		f = add(files, from->path, fd);
+		f->code = true;
+		f->st = from->st;
+	}
+	return open_all(files, config, errors);
 }
 
 void

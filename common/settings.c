@@ -117,6 +117,10 @@ static const struct setting table[] = {
   .help = "Keys for session tickets that several machines share: 80 random "
   "bytes for each key, the first for new tickets.  Nothing is rotated then: "
   "whoever writes the file does that.  Not set: wssd makes them." },
+{ .key = "watch_certificates", DAEMON(watch_certificates),
+  .type = SETTING_BOOL, .initial = "on",
+  .help = "Notices when a file that a context names has been replaced, and "
+  "reads the files again, as a reload does, but not the configuration." },
 { .key = "max_connections", DAEMON(max_connections),
   NUMBER(UINT, 0, GIB, "0"),
   .help = "The most connections of all workers together.  0 is no limit." },

@@ -96,6 +96,28 @@ fail:
 	return NULL;
 }
 
+struct edition *
+edition_renew(const struct edition *old, uint32_t generation,
+    struct config_errors *errors)
+{
+	struct edition *s = xcalloc(1, sizeof(*s));
+	struct config_place none = { NULL, 0 };
+
+	s->refs = 1;
+	s->generation = generation;
+	s->loaded_at = old->loaded_at;
+	s->config = config_ref(old->config);
+	s->bundle_fd = fcntl(old->bundle_fd, F_DUPFD_CLOEXEC, 0);
+	if (s->bundle_fd < 0)
+		config_error(errors, none, "cannot keep the config open: %s",
+		    strerror(errno));
+	else if (files_open_again(&s->files, &old->files, s->config,
+	    errors) == 0 && read_tickets(s, errors) == 0)
+		return s;
+	edition_unref(s);
+	return NULL;
+}
+
 uint64_t
 edition_extra_ms(const struct edition *s)
 {

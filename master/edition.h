@@ -31,6 +31,12 @@ struct edition {
 struct edition *edition_load(const char *path, uint32_t generation,
     struct config_errors *);
 /*
+ * The same config with its files opened again, but for the modules: these
+ * stay those that are in use.
+ */
+struct edition *edition_renew(const struct edition *, uint32_t generation,
+    struct config_errors *);
+/*
  * How much longer than usual a worker may take to load it: it has so many
  * certificates.
  */

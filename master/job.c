@@ -23,6 +23,7 @@ static const struct {
 	void (*start)(struct job *);
 } kinds[] = {
 	[JOB_RELOAD] = { "reload", reload_start },
+	[JOB_RENEW] = { "renewal of certificates", reload_start },
 	[JOB_RESTART] = { "rolling restart", roll_start },
 };
 
@@ -183,7 +184,7 @@ job_finish(struct job *job, int exit_code, const char *text)
 
 	m->jobs.now = NULL;
 	log_end(job, exit_code, text);
-	if (job->kind == JOB_RELOAD)
+	if (job->kind != JOB_RESTART)
 		remember(m, exit_code, text);
 	answer(job, exit_code, text);
 	job_free(job);

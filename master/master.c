@@ -14,7 +14,9 @@
 
 #include "common/alloc.h"
 #include "common/log.h"
+#include "master/certwatch.h"
 #include "master/control.h"
+#include "master/expiry.h"
 #include "master/fdstore.h"
 #include "master/publish.h"
 #include "master/start.h"
@@ -184,6 +186,8 @@ master_adopt(struct master *m, struct edition *edition,
 	else
 		log_error("session tickets go on with the old keys: %s",
 		    err.text);
+	certwatch_renew(m->certwatch);
+	expiry_renew(m->expiry);
 }
 
 int
@@ -278,6 +282,9 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 		proc_heartbeat(LIST_ITEM(pos, struct proc, link), now,
 		    m->edition->config->daemon.worker_timeout_ms);
 	rotate_tickets(m, now);
+	if (m->state == MASTER_RUNNING)
+		expiry_tick(m->expiry, now, &m->world.procs,
+		    m->edition->generation);
 	control_tick(m->control);
 	publish(m);
 	reap_strangers(m);
@@ -330,6 +337,9 @@ run_loop(struct master *m)
 	for (size_t i = 0; i < m->n_slots; i++)
 		slot_init(&m->slots[i], m, (unsigned)i);
 	jobs_init(&m->jobs, m);
+	m->certwatch = certwatch_new(m);
+	certwatch_renew(m->certwatch);
+	m->expiry = expiry_new();
 	add_events(m);
 	start_workers(m);
 	if (m->state != MASTER_STOPPING || !list_empty(&m->world.procs))
@@ -373,6 +383,8 @@ master_run(const struct master_options *options)
 		slot_done(&m.slots[i]);
 	free(m.slots);
 	jobs_done(&m.jobs);
+	certwatch_free(m.certwatch);
+	expiry_free(m.expiry);
 	free_events(&m);
 	start_undo(&m);
 	return m.exit_code;

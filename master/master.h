@@ -40,7 +40,9 @@ enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
 enum master_stop { STOP_GRACEFUL, STOP_FAST, STOP_NOW };
 
 struct board;
+struct certwatch;
 struct control;
+struct expiry;
 
 struct master {
 	struct proc_world world;
@@ -60,6 +62,8 @@ struct master {
 
 	struct edition *edition;	/* in use */
 	struct tickets tickets;
+	struct certwatch *certwatch;
+	struct expiry *expiry;
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */
 	struct inherit inherit;		/* until they are in use */
 	uint32_t last_generation;
