@@ -254,9 +254,11 @@ tls_ctx_new(const struct config_context *config,
 {
 	uint8_t origin[TLS_ORIGIN_BYTES];
 	struct tls_ctx *tls = source->before;
+	size_t said = warnings->len;
 
 	tls_origin(config, source, origin);
-	if (tls != NULL && memcmp(tls->origin, origin, sizeof(origin)) == 0) {
+	if (is_sound_now(tls) && !tls->warned &&
+	    memcmp(tls->origin, origin, sizeof(origin)) == 0) {
 		tls->refs++;
 		return tls;
 	}
@@ -267,8 +269,10 @@ tls_ctx_new(const struct config_context *config,
 	tls->tickets = source->tickets;
 	tls->ssl_ctx = SSL_CTX_new(TLS_server_method());
 	ASSERT(tls->ssl_ctx != NULL);
-	if (build(tls, config, source, warnings, err) == 0)
+	if (build(tls, config, source, warnings, err) == 0) {
+		tls->warned = warnings->len > said;
 		return tls;
+	}
 	tls_ctx_unref(tls);
 	return NULL;
 }

@@ -35,6 +35,8 @@ struct tls_ctx {
 	struct config_context *config;	/* a copy of its own, without place */
 	uint8_t origin[TLS_ORIGIN_BYTES];	/* tls_origin.c */
 	struct tls_ctx_info info;
+	bool warned;			/* it is not kept: what was said is
+					   said again at the next reload */
 	struct tls_staples *staples;	/* or NULL */
 	const struct proto_tickets *tickets;	/* the source's */
 };
