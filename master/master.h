@@ -69,6 +69,7 @@ struct master {
 	uint32_t last_generation;
 	char *last_error;		/* of the last reload; NULL = it worked */
 	time_t last_error_at;
+	enum job_kind last_error_of;
 
 	struct slot *slots;
 	size_t n_slots;

@@ -148,6 +148,13 @@ def test_a_config_that_is_being_edited_is_not_read(server, authority, tls,
     put(new, home / "cert.pem", home / "key.pem")
     renewed(server, tls, new)
     assert server.ctl("reload").returncode == 6
+    # It is still wrong after the next renewal, and the status says so.
+    before = server.status()["config"]["last_error"]
+    assert "half a li" in before or "expected" in before
+    new = authority.issue()
+    put(new, home / "cert.pem", home / "key.pem")
+    renewed(server, tls, new)
+    assert server.status()["config"]["last_error"] == before
 
 
 def test_it_can_be_switched_off(wssd, authority, tls, home):
