@@ -37,8 +37,6 @@ enum proto_type {
 				   that slot has a new worker: replaces the
 				   slot's old cell */
 	PROTO_LOG,		/* m→w  fd; proto_log */
-	PROTO_TICKETS,		/* m→w  proto_tickets: replaces all keys, at
-				   any time; the receiver wipes the message */
 	PROTO_FILE,		/* m→w  fd; str path: belongs to the next
 				   PREPARE.  All workers share its offset:
 				   pread or mmap, never read */
@@ -69,6 +67,8 @@ enum proto_type {
 	PROTO_DRAINED,		/* w→m  no connection is left */
 	PROTO_BOARD,		/* m→w  fd: the board, read-only */
 	PROTO_ACCESS_LOG,	/* m→w  fd, or none: off; proto_access_log */
+	PROTO_TICKETS,		/* m→w  proto_tickets: replaces all keys, at
+				   any time; the receiver wipes the message */
 	PROTO_TYPES
 };
 
