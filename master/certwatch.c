@@ -106,8 +106,10 @@ step(struct certwatch *w, char at[PATH_MAX], char rest[PATH_MAX])
 	snprintf(path, sizeof(path), "%s/%s", at, name);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0) {
-		snprintf(at, PATH_MAX, "%s", path);
-		return strlen(path) < PATH_MAX;
+		if (strlen(path) >= PATH_MAX)
+			return false;
+		memcpy(at, path, strlen(path) + 1);
+		return true;
 	}
 	target[n] = '\0';
 	if (target[0] == '/')
