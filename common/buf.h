@@ -23,6 +23,8 @@ struct buf {
 #define BUF_INIT { NULL, 0, 0 }
 
 void buf_done(struct buf *);
+/* The same, for secrets: the memory is wiped before it is freed. */
+void buf_wipe(struct buf *);
 /* len becomes 0, the memory stays for the next use. */
 void buf_clear(struct buf *);
 /* Space for len more bytes behind the end; data may move. */

@@ -61,6 +61,9 @@ struct config_daemon {
 	uint64_t drain_window_ms;
 	uint64_t worker_timeout_ms;	/* no heartbeat: killed; 0 = never */
 	uint64_t io_uring;		/* enum config_io_uring */
+	uint64_t ticket_rotate_ms, ticket_overlap_ms;
+	char *ticket_key_file;		/* FILE; or NULL */
+	bool watch_certificates;
 	uint64_t max_connections;	/* over all workers; 0 = no limit */
 	uint64_t max_connections_per_worker;
 	uint64_t max_connections_per_address;	/* over all workers */

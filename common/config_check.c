@@ -63,6 +63,22 @@ check_user_name(struct config *c, const char *key, const char *name,
 		    "%s: `%.*s' cannot be a name", key, SHOWN, name);
 }
 
+/* So many old keys are there at most, beside the one in use and the next. */
+#define OLD_KEYS_MAX 12
+
+static void
+check_tickets(struct config *c, struct config_errors *errors)
+{
+	const struct config_daemon *d = &c->daemon;
+
+	if (d->ticket_overlap_ms > OLD_KEYS_MAX * d->ticket_rotate_ms)
+		config_error(errors, config_place_of(c, d,
+		    config_find_place(c, d, "ticket_overlap") != NULL ?
+		    "ticket_overlap" : "ticket_rotate"),
+		    "ticket_overlap must not be more than %d times "
+		    "ticket_rotate", OLD_KEYS_MAX);
+}
+
 static void
 check_daemon(struct config *c, struct config_errors *errors)
 {
@@ -71,6 +87,7 @@ check_daemon(struct config *c, struct config_errors *errors)
 
 	check_user_name(c, "user", d->user, errors);
 	check_user_name(c, "group", d->group, errors);
+	check_tickets(c, errors);
 	d->log_kind = CONFIG_LOG_FILE;
 	if (strcmp(d->log, "stderr") == 0)
 		d->log_kind = CONFIG_LOG_STDERR;

@@ -63,12 +63,14 @@ open_path(struct files *files, const struct config_value *value,
 	const struct setting *s = value->setting;
 	bool code = (s->flags & SETTING_CODE) != 0;
 	bool folder = (s->flags & SETTING_DIRECTORY) != 0;
+	bool master = (s->flags & SETTING_MASTER) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
 	int fd;
 
 	if (f != NULL) {
 		f->code = f->code || code;
+		f->master = f->master && master;
 		return;
 	}
 	fd = open_file(path, folder, &st);
@@ -86,6 +88,7 @@ open_path(struct files *files, const struct config_value *value,
 	} else {
 		f = add(files, path, fd);
 		f->code = code;
+		f->master = master;
 		f->st = st;
 		return;
 	}
@@ -188,19 +191,46 @@ open_value(struct files *files, const struct config_value *value,
 	}
 }
 
-int
-files_open(struct files *files, const struct config *config,
+static int
+open_all(struct files *files, const struct config *config,
     struct config_errors *errors)
 {
 	size_t before = errors->n + errors->dropped;
 
-	*files = (struct files)FILES_INIT;
 	for (size_t i = 0; i < config->n_values; i++)
 		open_value(files, &config->values[i], errors);
 	if (errors->n + errors->dropped == before)
 		return 0;
 	files_done(files);
 	return -1;
+}
+
+int
+files_open(struct files *files, const struct config *config,
+    struct config_errors *errors)
+{
+	*files = (struct files)FILES_INIT;
+	return open_all(files, config, errors);
+}
+
+int
+files_open_again(struct files *files, const struct files *old,
+    const struct config *config, struct config_errors *errors)
+{
+	*files = (struct files)FILES_INIT;
+	for (size_t i = 0; i < old->n; i++) {
+		const struct file *from = &old->items[i];
+		struct file *f;
+		int fd = from->code ? fcntl(from->fd, F_DUPFD_CLOEXEC, 0) :
+		    -1;
+
+		if (fd < 0)
+			continue;
+		f = add(files, from->path, fd);
+		f->code = true;
+		f->st = from->st;
+	}
+	return open_all(files, config, errors);
 }
 
 void

@@ -20,6 +20,7 @@
 struct file {
 	char *path;		/* as the config names it */
 	int fd;			/* read-only, close-on-exec; owned */
+	bool master;		/* not for workers */
 	bool code;		/* a module: a change of it needs new workers */
 	struct stat st;		/* as it was when it was opened */
 };
@@ -38,6 +39,9 @@ struct files {
  */
 int files_open(struct files *, const struct config *,
     struct config_errors *);
+/* The same, but modules stay those that are open in `old'. */
+int files_open_again(struct files *, const struct files *old,
+    const struct config *, struct config_errors *);
 /* A received descriptor under its path; fd becomes the list's. */
 void files_add(struct files *, const char *path, int fd);
 /* The descriptor (still the list's), or -1. */

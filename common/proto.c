@@ -17,6 +17,7 @@ static const char *const names[PROTO_TYPES] = {
 	[PROTO_METRICS] = "METRICS",
 	[PROTO_PEER] = "PEER",
 	[PROTO_LOG] = "LOG",
+	[PROTO_TICKETS] = "TICKETS",
 	[PROTO_FILE] = "FILE",
 	[PROTO_PREPARE] = "PREPARE",
 	[PROTO_READY] = "READY",
@@ -88,6 +89,30 @@ proto_prepare_get(struct reader *r, struct proto_prepare *m)
 
 	m->strict = strict == 1;
 	return reader_end(r) && strict <= 1;
+}
+
+void
+proto_tickets_put(struct buf *b, const struct proto_tickets *m)
+{
+	ASSERT(m->n >= 1 && m->n <= PROTO_TICKET_KEYS_MAX);
+	/* At once: a buffer that grows leaves copies behind. */
+	buf_reserve(b, 1 + sizeof(m->keys));
+	buf_put_u8(b, m->n);
+	buf_put(b, m->keys, m->n * sizeof(m->keys[0]));
+}
+
+bool
+proto_tickets_get(struct reader *r, struct proto_tickets *m)
+{
+	size_t bytes;
+
+	m->n = reader_u8(r);
+	bytes = m->n * sizeof(m->keys[0]);
+	if (r->bad || m->n < 1 || m->n > PROTO_TICKET_KEYS_MAX ||
+	    r->len != bytes)
+		return false;
+	memcpy(m->keys, r->data, bytes);
+	return true;
 }
 
 void
@@ -196,6 +221,9 @@ proto_answer_get(struct reader *r, struct proto_answer *m)
 	m->text = r->data;
 	return !r->bad && more <= 1 && m->text_len == r->len;
 }
+
+_Static_assert(sizeof(struct proto_ticket_key) == PROTO_TICKET_KEY_BYTES,
+    "bytes without gaps");
 
 /* RFC 6455 section 7.4.1: 1001 going away; the registry's 1012: restart. */
 static bool

@@ -5,12 +5,12 @@
  *
  *  master                                worker
  *    │ ── METRICS(fd) PEER(fd)* LOG(fd) ──▶ │  started with nothing but
- *    │ ── FILE(fd)* PREPARE(fd) ──────────▶ │  the channel
+ *    │ ── TICKETS FILE(fd)* PREPARE(fd) ──▶ │  the channel
  *    │ ◀── READY | FAILED ───────────────── │  new snapshot built, unused
  *    │ ── LISTENER(fd)* COMMIT ───────────▶ │  (or ABORT) in use from now
  *    │ ── PING ───────────────────────────▶ │
  *    │ ◀── PONG ─────────────────────────── │
- *    │ ── UNLISTEN, LOG(fd), QUERY ───────▶ │
+ *    │ ── UNLISTEN, LOG(fd), TICKETS, QUERY▶│
  *    │ ◀── ANSWER ───────────────────────── │
  *    │ ◀── CONNECT ──────────────────────── │  only to what the config names
  *    │ ── CONNECTED(fd) ──────────────────▶ │
@@ -74,6 +74,8 @@ enum proto_type {
 	PROTO_CONNECTED,	/* m→w  proto_connected; fd: that socket, its
 				   connecting perhaps still under way; none
 				   when error is not 0 */
+	PROTO_TICKETS,		/* m→w  proto_tickets: replaces all keys, at
+				   any time; the receiver wipes the message */
 	PROTO_TYPES
 };
 
@@ -98,6 +100,22 @@ struct proto_access_log {
 struct proto_metrics {
 	uint32_t slot;
 	uint64_t hash_key[2];	/* for the address table; same in all slots */
+};
+
+#define PROTO_TICKET_KEYS_MAX 16
+#define PROTO_TICKET_KEY_BYTES 80
+
+/* In the order of a ticket_key_file. */
+struct proto_ticket_key {
+	uint8_t name[16];	/* stands in front of the ticket */
+	uint8_t mac[32];
+	uint8_t cipher[32];
+};
+
+struct proto_tickets {
+	uint8_t n;		/* at least 1 */
+	struct proto_ticket_key keys[PROTO_TICKET_KEYS_MAX]; /* the first is
+				   for new tickets, all are for old ones */
 };
 
 struct proto_prepare {
@@ -164,6 +182,8 @@ void proto_metrics_put(struct buf *, const struct proto_metrics *);
 bool proto_metrics_get(struct reader *, struct proto_metrics *);
 void proto_prepare_put(struct buf *, const struct proto_prepare *);
 bool proto_prepare_get(struct reader *, struct proto_prepare *);
+void proto_tickets_put(struct buf *, const struct proto_tickets *);
+bool proto_tickets_get(struct reader *, struct proto_tickets *);
 void proto_log_put(struct buf *, const struct proto_log *);
 bool proto_log_get(struct reader *, struct proto_log *);
 void proto_access_log_put(struct buf *, const struct proto_access_log *);

@@ -107,6 +107,24 @@ static const struct setting table[] = {
   .help = "auto receives and sends for many connections with one system "
   "call, where the kernel lets it.  off makes a call for each.  "
   "`wssctl status --json' says which way a worker goes." },
+{ .key = "ticket_rotate", DAEMON(ticket_rotate_ms),
+  NUMBER(DURATION, 1000, 7u * DAY_MS, "12h"),
+  .help = "How long a key for session tickets is used.  Clients that come "
+  "back with a ticket need no full TLS handshake." },
+{ .key = "ticket_overlap", DAEMON(ticket_overlap_ms),
+  NUMBER(DURATION, 1000, 7u * DAY_MS, "12h"),
+  .help = "How long a ticket is good, also one that was given with a key "
+  "which is no longer used.  At most 12 times ticket_rotate." },
+{ .key = "ticket_key_file", DAEMON(ticket_key_file), .type = SETTING_STRING,
+  .flags = SETTING_FILE | SETTING_MASTER,
+  .example = "/etc/wssd/tickets.key",
+  .help = "Keys for session tickets that several machines share: 80 random "
+  "bytes for each key, the first for new tickets.  Nothing is rotated then: "
+  "whoever writes the file does that.  Not set: wssd makes them." },
+{ .key = "watch_certificates", DAEMON(watch_certificates),
+  .type = SETTING_BOOL, .initial = "on",
+  .help = "Notices when a file that a context names has been replaced, and "
+  "reads the files again, as a reload does, but not the configuration." },
 { .key = "max_connections", DAEMON(max_connections),
   NUMBER(UINT, 0, GIB, "0"),
   .help = "The most connections of all workers together.  0 is no limit." },

@@ -45,7 +45,8 @@ enum setting_flag {
 	SETTING_OPTION = 8,	/* only for the route's handler `handler' */
 	SETTING_FOLDER = 16,	/* its files are opened, as with FILE */
 	SETTING_SWITCH = 32,	/* with WORD: off is the first, on the last */
-	SETTING_DIRECTORY = 64	/* with FILE: a folder itself is opened */
+	SETTING_DIRECTORY = 64,	/* with FILE: a folder itself is opened */
+	SETTING_MASTER = 128	/* with FILE: not for the workers */
 };
 
 /* What a reload does with a new value. */

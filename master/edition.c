@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "master/tickets.h"
 
 /* One takes less than a millisecond, but there is other work, too. */
 #define CONTEXT_MS 20
@@ -51,6 +53,21 @@ seal_bundle(const struct bundle *bundle, struct err *err)
 	return fd;
 }
 
+static int
+read_tickets(struct edition *s, struct config_errors *errors)
+{
+	const struct config_daemon *d = &s->config->daemon;
+	struct err err = ERR_INIT;
+
+	if (d->ticket_key_file == NULL || tickets_read_file(
+	    files_fd(&s->files, d->ticket_key_file), d->ticket_key_file,
+	    &s->ticket_keys, &err) == 0)
+		return 0;
+	config_error(errors, config_place_of(s->config, d,
+	    "ticket_key_file"), "%s", err.text);
+	return -1;
+}
+
 struct edition *
 edition_load(const char *path, uint32_t generation,
     struct config_errors *errors)
@@ -66,6 +83,7 @@ edition_load(const char *path, uint32_t generation,
 	s->config = config_load(path, errors);
 	if (s->config == NULL ||
 	    files_open(&s->files, s->config, errors) != 0 ||
+	    read_tickets(s, errors) != 0 ||
 	    names_look_up(&s->names, s->config, errors) != 0)
 		goto fail;
 	s->bundle_fd = seal_bundle(s->config->bundle, &err);
@@ -75,6 +93,29 @@ edition_load(const char *path, uint32_t generation,
 	}
 	return s;
 fail:
+	edition_unref(s);
+	return NULL;
+}
+
+struct edition *
+edition_renew(const struct edition *old, uint32_t generation,
+    struct config_errors *errors)
+{
+	struct edition *s = xcalloc(1, sizeof(*s));
+	struct config_place none = { NULL, 0 };
+
+	s->refs = 1;
+	s->generation = generation;
+	s->loaded_at = old->loaded_at;
+	s->config = config_ref(old->config);
+	names_copy(&s->names, &old->names);
+	s->bundle_fd = fcntl(old->bundle_fd, F_DUPFD_CLOEXEC, 0);
+	if (s->bundle_fd < 0)
+		config_error(errors, none, "cannot keep the config open: %s",
+		    strerror(errno));
+	else if (files_open_again(&s->files, &old->files, s->config,
+	    errors) == 0 && read_tickets(s, errors) == 0)
+		return s;
 	edition_unref(s);
 	return NULL;
 }
@@ -103,5 +144,6 @@ edition_unref(struct edition *s)
 	files_done(&s->files);
 	if (s->bundle_fd >= 0)
 		close(s->bundle_fd);
+	explicit_bzero(s->ticket_keys.keys, sizeof(s->ticket_keys.keys));
 	free(s);
 }

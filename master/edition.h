@@ -13,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/files.h"
+#include "common/proto.h"
 #include "master/names.h"
 
 struct edition {
@@ -23,6 +24,7 @@ struct edition {
 	struct files files;
 	struct names names;	/* of upstreams */
 	int bundle_fd;		/* what PREPARE carries */
+	struct proto_tickets ticket_keys;	/* of ticket_key_file; n = 0 */
 };
 
 /*
@@ -31,6 +33,12 @@ struct edition {
  * line that is wrong.
  */
 struct edition *edition_load(const char *path, uint32_t generation,
+    struct config_errors *);
+/*
+ * The same config with its files opened again, but for the modules: these
+ * stay those that are in use.
+ */
+struct edition *edition_renew(const struct edition *, uint32_t generation,
     struct config_errors *);
 /*
  * How much longer than usual a worker may take to load it: it has so many

@@ -23,6 +23,7 @@ static const struct {
 	void (*start)(struct job *);
 } kinds[] = {
 	[JOB_RELOAD] = { "reload", reload_start },
+	[JOB_RENEW] = { "renewal of certificates", reload_start },
 	[JOB_RESTART] = { "rolling restart", roll_start },
 };
 
@@ -95,8 +96,14 @@ log_end(struct job *job, int exit_code, const char *text)
 }
 
 static void
-remember(struct master *m, int exit_code, const char *text)
+remember(struct master *m, enum job_kind kind, int exit_code,
+    const char *text)
 {
+	/* New certificates do not mend a config that could not be read. */
+	if (kind == JOB_RESTART || (kind == JOB_RENEW &&
+	    exit_code == EXIT_OK && m->last_error_of == JOB_RELOAD))
+		return;
+	m->last_error_of = kind;
 	free(m->last_error);
 	m->last_error = exit_code == EXIT_OK ? NULL : xstrdup(text);
 	m->last_error_at = time(NULL);
@@ -183,8 +190,7 @@ job_finish(struct job *job, int exit_code, const char *text)
 
 	m->jobs.now = NULL;
 	log_end(job, exit_code, text);
-	if (job->kind == JOB_RELOAD)
-		remember(m, exit_code, text);
+	remember(m, job->kind, exit_code, text);
 	answer(job, exit_code, text);
 	job_free(job);
 	master_say_ready(m);

@@ -19,7 +19,11 @@ struct listen_set;
 struct master;
 struct trial;
 
-enum job_kind { JOB_RELOAD, JOB_RESTART };
+enum job_kind {
+	JOB_RELOAD,
+	JOB_RENEW,	/* the same config, but its files read again */
+	JOB_RESTART
+};
 
 enum job_step {
 	JOB_WAITING,

@@ -14,7 +14,9 @@
 
 #include "common/alloc.h"
 #include "common/log.h"
+#include "master/certwatch.h"
 #include "master/control.h"
+#include "master/expiry.h"
 #include "master/fdstore.h"
 #include "master/publish.h"
 #include "master/start.h"
@@ -142,15 +144,50 @@ start_workers(struct master *m)
 
 /* --- what it hears --------------------------------------------------------------- */
 
+static void
+tell_tickets(struct master *m)
+{
+	struct list *pos, *next;
+
+	LIST_EACH(pos, next, &m->world.procs) {
+		struct proc *p = LIST_ITEM(pos, struct proc, link);
+
+		if (p->state != PROC_KILLED)
+			proc_send_tickets(p);
+	}
+}
+
+static void
+rotate_tickets(struct master *m, uint64_t now_ms)
+{
+	struct err err = ERR_INIT;
+	int rc = tickets_tick(&m->tickets, now_ms, &err);
+
+	if (rc == 1)
+		tell_tickets(m);
+	else if (rc == -1)
+		log_error("session tickets go on with the old key: %s",
+		    err.text);
+}
+
 void
 master_adopt(struct master *m, struct edition *edition,
     struct listen_set *set)
 {
+	struct err err = ERR_INIT;
+
 	edition_unref(m->edition);
 	m->edition = edition;
 	fdstore_update(&m->notify, m->listen_set, set);
 	listen_set_unref(m->listen_set);
 	m->listen_set = set;
+	if (tickets_use(&m->tickets, edition, proc_now_ms(), &err) == 0)
+		tell_tickets(m);
+	else
+		log_error("session tickets go on with the old keys: %s",
+		    err.text);
+	certwatch_renew(m->certwatch);
+	expiry_renew(m->expiry);
 }
 
 int
@@ -244,6 +281,10 @@ on_tick(evutil_socket_t unused, short what, void *arg)
 	LIST_EACH(pos, next, &m->world.procs)
 		proc_heartbeat(LIST_ITEM(pos, struct proc, link), now,
 		    m->edition->config->daemon.worker_timeout_ms);
+	rotate_tickets(m, now);
+	if (m->state == MASTER_RUNNING)
+		expiry_tick(m->expiry, now, &m->world.procs,
+		    m->edition->generation);
 	control_tick(m->control);
 	publish(m);
 	reap_strangers(m);
@@ -296,6 +337,9 @@ run_loop(struct master *m)
 	for (size_t i = 0; i < m->n_slots; i++)
 		slot_init(&m->slots[i], m, (unsigned)i);
 	jobs_init(&m->jobs, m);
+	m->certwatch = certwatch_new(m);
+	certwatch_renew(m->certwatch);
+	m->expiry = expiry_new();
 	add_events(m);
 	start_workers(m);
 	if (m->state != MASTER_STOPPING || !list_empty(&m->world.procs))
@@ -339,6 +383,8 @@ master_run(const struct master_options *options)
 		slot_done(&m.slots[i]);
 	free(m.slots);
 	jobs_done(&m.jobs);
+	certwatch_free(m.certwatch);
+	expiry_free(m.expiry);
 	free_events(&m);
 	start_undo(&m);
 	return m.exit_code;

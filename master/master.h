@@ -22,6 +22,7 @@
 #include "master/proc.h"
 #include "master/rundir.h"
 #include "master/slot.h"
+#include "master/tickets.h"
 
 #define MASTER_SIGNALS 6
 
@@ -39,7 +40,9 @@ enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
 enum master_stop { STOP_GRACEFUL, STOP_FAST, STOP_NOW };
 
 struct board;
+struct certwatch;
 struct control;
+struct expiry;
 
 struct master {
 	struct proc_world world;
@@ -58,11 +61,15 @@ struct master {
 	struct board *board;
 
 	struct edition *edition;	/* in use */
+	struct tickets tickets;
+	struct certwatch *certwatch;
+	struct expiry *expiry;
 	struct listen_set *listen_set;	/* its sockets; NULL when stopping */
 	struct inherit inherit;		/* until they are in use */
 	uint32_t last_generation;
 	char *last_error;		/* of the last reload; NULL = it worked */
 	time_t last_error_at;
+	enum job_kind last_error_of;
 
 	struct slot *slots;
 	size_t n_slots;

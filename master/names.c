@@ -239,6 +239,16 @@ names_find(const struct names *names, const char *endpoint)
 }
 
 void
+names_copy(struct names *names, const struct names *of)
+{
+	names->n = of->n;
+	names->items = xreallocarray(NULL, of->n, sizeof(names->items[0]));
+	if (of->n > 0)
+		memcpy(names->items, of->items,
+		    of->n * sizeof(names->items[0]));
+}
+
+void
 names_done(struct names *names)
 {
 	free(names->items);

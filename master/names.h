@@ -31,6 +31,8 @@ struct names {
  */
 int names_look_up(struct names *, const struct config *,
     struct config_errors *);
+/* The same for another edition of the same config. */
+void names_copy(struct names *, const struct names *of);
 /* NULL: there is no such endpoint. */
 const struct name *names_find(const struct names *, const char *endpoint);
 void names_done(struct names *);

@@ -30,7 +30,7 @@ static void
 letter_free(struct letter *l)
 {
 	list_remove(&l->link);
-	buf_done(&l->payload);
+	buf_wipe(&l->payload);	/* it may be TICKETS */
 	if (l->fd >= 0)
 		close(l->fd);
 	free(l);

@@ -54,6 +54,7 @@ struct proc_world {
 	uint64_t hash_key[2];
 	const struct logfiles *logs, *access_log;
 	int board_fd;			/* -1: check, which has none */
+	const struct proto_tickets *tickets;	/* NULL: nobody is served */
 };
 
 struct proc {
@@ -101,6 +102,7 @@ const char *proc_state_name(const struct proc *);
 void proc_send_peer(struct proc *, unsigned slot, int cell_ro_fd);
 /* Both logs. */
 void proc_send_log(struct proc *);
+void proc_send_tickets(struct proc *);
 /* In RUNNING: a new edition.  READY or FAILED is told to the owner. */
 void proc_prepare(struct proc *, struct edition *);
 void proc_listen(struct proc *, const struct listen_row *, unsigned slot);

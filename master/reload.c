@@ -322,8 +322,10 @@ load(struct job *job)
 	struct config_errors errors = CONFIG_ERRORS_INIT;
 	char *text;
 
-	job->edition = edition_load(m->options.config_path,
-	    ++m->last_generation, &errors);
+	job->edition = job->kind == JOB_RENEW ?
+	    edition_renew(m->edition, ++m->last_generation, &errors) :
+	    edition_load(m->options.config_path, ++m->last_generation,
+	    &errors);
 	if (job->edition == NULL) {
 		text = config_errors_text(&errors);
 		text[strlen(text) - 1] = '\0';	/* the last newline */

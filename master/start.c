@@ -216,6 +216,18 @@ make_hash_key(struct master *m)
 }
 
 static int
+make_tickets(struct master *m)
+{
+	struct err err = ERR_INIT;
+
+	m->world.tickets = &m->tickets.ring;
+	if (tickets_use(&m->tickets, m->edition, proc_now_ms(), &err) == 0)
+		return EXIT_OK;
+	start_report(m, err.text);
+	return EXIT_GENERIC;
+}
+
+static int
 make_loop(struct master *m)
 {
 	struct event_config *config = event_config_new();
@@ -247,7 +259,8 @@ start_prepare(struct master *m)
 {
 	static int (*const steps[])(struct master *) = {
 		make_loop, raise_limits, make_hash_key, make_board,
-		open_worker, load_config, check_user, lock_run_dir, open_log,
+		open_worker, load_config, make_tickets, check_user,
+		lock_run_dir, open_log,
 		open_sockets, open_control,
 	};
 	int code;
@@ -274,6 +287,7 @@ start_undo(struct master *m)
 	listen_set_unref(m->listen_set);
 	inherit_done(&m->inherit);
 	edition_unref(m->edition);
+	tickets_done(&m->tickets);
 	rundir_done(&m->rundir);
 	notify_done(&m->notify);
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);

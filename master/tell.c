@@ -20,7 +20,7 @@ send_to(struct proc *p, enum proto_type type, uint32_t generation,
 	    generation, payload, fd, &err) != 0)
 		proc_on_broken(p, &err);
 	if (payload != NULL)
-		buf_done(payload);
+		buf_wipe(payload);	/* it may be TICKETS */
 }
 
 void
@@ -56,6 +56,18 @@ proc_send_log(struct proc *p)
 		send_access_log(p);
 }
 
+void
+proc_send_tickets(struct proc *p)
+{
+	struct buf b = BUF_INIT;
+
+	/* A worker that only tries a config serves nobody. */
+	if (p->world->tickets == NULL)
+		return;
+	proto_tickets_put(&b, p->world->tickets);
+	send_to(p, PROTO_TICKETS, 0, &b, -1);
+}
+
 static void
 send_metrics(struct proc *p)
 {
@@ -79,6 +91,8 @@ send_edition(struct proc *p, struct edition *edition, bool strict)
 	for (size_t i = 0; i < edition->files.n; i++) {
 		const struct file *f = &edition->files.items[i];
 
+		if (f->master)
+			continue;
 		buf_put_str(&b, f->path);
 		send_to(p, PROTO_FILE, edition->generation, &b, f->fd);
 	}
@@ -231,5 +245,6 @@ proc_tell_world(struct proc *p, struct edition *edition, bool strict)
 	if (p->world->board_fd >= 0)
 		send_to(p, PROTO_BOARD, 0, NULL, p->world->board_fd);
 	proc_send_log(p);
+	proc_send_tickets(p);
 	send_edition(p, edition, strict);
 }

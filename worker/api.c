@@ -296,6 +296,15 @@ wss_address(const struct wss_conn *conn)
 	return c->address;
 }
 
+const struct wss_peer *
+wss_peer(const struct wss_conn *conn)
+{
+	struct wss_conn *c = conns_find(conn->worker, conn->id);
+
+	ASSERT(c == conn);
+	return conn_peer(c);
+}
+
 const char *
 wss_subprotocol(const struct wss_conn *c)
 {

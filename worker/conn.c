@@ -18,6 +18,7 @@
 #include "worker/api.h"
 #include "worker/opening.h"
 #include "worker/conn_client.h"
+#include "worker/tls_peer.h"
 #include "worker/worker.h"
 
 #define BY_ID_AT_FIRST 64
@@ -69,6 +70,15 @@ conn_log(struct wss_conn *c, const char *fmt, ...)
 	va_end(ap);
 	addr_format_client(&c->addr, address);
 	log_info("conn=%llx %s %s", (unsigned long long)c->id, address, text);
+}
+
+const struct wss_peer *
+conn_peer(struct wss_conn *c)
+{
+	if (c->peer == NULL && c->stream.bev != NULL &&
+	    c->choice.named->tls->config->verify_peer != CONFIG_VERIFY_OFF)
+		c->peer = tls_peer_new(c->stream.ssl);
+	return c->peer;
 }
 
 /* ---- by id ------------------------------------------------------------ */
@@ -390,6 +400,7 @@ conn_free(struct wss_conn *c)
 	conn_forget_client(c);
 	free(c->address);
 	free(c->own_subprotocol);
+	tls_peer_free(c->peer);
 	c->magic = 0;
 	free(c);
 }

@@ -79,6 +79,7 @@ struct wss_conn {
 	struct conn_via *via;		/* conn_client.h; NULL: no proxy */
 	struct buf *early;		/* half a PROXY header, or NULL */
 	struct limits_place place;
+	struct wss_peer *peer;		/* conn_peer() made it; else NULL */
 	char *address;			/* wss_address() made it; else NULL */
 	const char *subprotocol;	/* the route's, or the own one; or NULL */
 	char *own_subprotocol;		/* of an answer that came later */
@@ -195,6 +196,9 @@ void conns_turn_over(void *arg);
 void conns_start_ids(struct worker *);
 /* By id, or NULL. */
 struct wss_conn *conns_find(struct worker *, uint64_t id);
+
+/* The client's certificate; NULL: it has none. */
+const struct wss_peer *conn_peer(struct wss_conn *);
 
 /* One line about the connection, at most a few a second. */
 void conn_log(struct wss_conn *, const char *fmt, ...)

@@ -106,6 +106,19 @@ on_access_log(struct worker *w, struct chan_message *m)
 	return true;
 }
 
+/* Replaces the keys; nothing of them stays in the buffer it came in. */
+static bool
+on_tickets(struct worker *w, struct chan_message *m)
+{
+	size_t len = m->payload.len;
+	bool ok;
+
+	OPENSSL_cleanse(&w->tickets, sizeof(w->tickets));
+	ok = proto_tickets_get(&m->payload, &w->tickets);
+	OPENSSL_cleanse(w->chan_room, len);
+	return ok && m->fd == -1;
+}
+
 /* ---- preparing -------------------------------------------------------- */
 
 static bool
@@ -318,6 +331,7 @@ static const struct {
 	[PROTO_BOARD] = { on_board },
 	[PROTO_LOG] = { on_log },
 	[PROTO_ACCESS_LOG] = { on_access_log },
+	[PROTO_TICKETS] = { on_tickets },
 	[PROTO_FILE] = { on_file },
 	[PROTO_PREPARE] = { on_prepare },
 	[PROTO_LISTENER] = { on_listener },

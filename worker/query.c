@@ -9,16 +9,16 @@
 #include "worker/conn_client.h"
 #include "worker/worker.h"
 
-#define ANSWER_BYTES (CHAN_PAYLOAD_MAX - 4096)	/* + the longest line */
+#define ANSWER_BYTES (CHAN_PAYLOAD_MAX - 8192)	/* + the longest line */
 
 /*
  * What a config may contain as a name, as a JSON string: anything unusual
  * becomes an escape.
  */
 static void
-put_string(struct buf *out, const char *key, const char *value)
+put_quoted(struct buf *out, const char *value)
 {
-	buf_printf(out, ",\"%s\":\"", key);
+	buf_put_u8(out, '"');
 	for (const char *p = value; *p != '\0'; p++) {
 		unsigned char ch = (unsigned char)*p;
 
@@ -30,6 +30,13 @@ put_string(struct buf *out, const char *key, const char *value)
 			buf_put_u8(out, ch);
 	}
 	buf_put_u8(out, '"');
+}
+
+static void
+put_string(struct buf *out, const char *key, const char *value)
+{
+	buf_printf(out, ",\"%s\":", key);
+	put_quoted(out, value);
 }
 
 static void
@@ -47,8 +54,29 @@ compression_name(const struct wss_conn *c)
 	    "dedicated";
 }
 
+/* At most so many bytes of names: an answer is not endless. */
+#define NAMES_BYTES 1024
+
 static void
-put_connection(struct buf *out, const struct wss_conn *c)
+put_peer(struct buf *out, const struct wss_peer *peer)
+{
+	size_t before;
+
+	put_string(out, "peer", peer == NULL ? "" : peer->subject);
+	put_string(out, "peer_fingerprint", peer == NULL ? "" :
+	    peer->fingerprint);
+	buf_printf(out, ",\"peer_names\":[");
+	before = out->len;
+	for (size_t i = 0; peer != NULL && peer->names[i] != NULL &&
+	    out->len - before + strlen(peer->names[i]) < NAMES_BYTES; i++) {
+		buf_printf(out, "%s", i == 0 ? "" : ",");
+		put_quoted(out, peer->names[i]);
+	}
+	buf_printf(out, "]");
+}
+
+static void
+put_connection(struct buf *out, struct wss_conn *c)
 {
 	char address[ADDR_TEXT_MAX], via[ADDR_TEXT_MAX] = "";
 	uint64_t now = c->worker->now_ms;
@@ -73,6 +101,7 @@ put_connection(struct buf *out, const struct wss_conn *c)
 	    c->choice.named->tls->config->name);
 	put_string(out, "tls", stream_protocol(&c->stream));
 	put_string(out, "cipher", stream_cipher(&c->stream));
+	put_peer(out, conn_peer(c));
 	put_number(out, "age_ms", now - c->accepted_ms);
 	put_number(out, "idle_ms", now - (c->message_ms != 0 ?
 	    c->message_ms : c->accepted_ms));
@@ -94,8 +123,7 @@ query_connections(struct worker *w, uint64_t after, struct buf *out,
 	*last_out = after;
 	*more_out = false;
 	LIST_EACH(link, next, &w->conns) {
-		const struct wss_conn *c = LIST_ITEM(link, struct wss_conn,
-		    all);
+		struct wss_conn *c = LIST_ITEM(link, struct wss_conn, all);
 
 		if (c->id <= after)
 			continue;

@@ -14,6 +14,7 @@
 #include "common/map.h"
 #include "worker/api.h"
 #include "worker/tls_client.h"
+#include "worker/worker.h"
 
 /* ---- contexts --------------------------------------------------------- */
 
@@ -218,7 +219,8 @@ snapshot_new(struct worker *worker, struct config *config,
     struct buf *warnings, struct err *err)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
-	struct tls_ctx_source source = { files, strict, NULL };
+	struct tls_ctx_source source = { &worker->tickets,
+		config->daemon.ticket_overlap_ms, files, strict, NULL };
 
 	s->refs = 1;
 	s->generation = generation;

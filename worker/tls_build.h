@@ -20,6 +20,7 @@ struct tls_build {
 	SSL_CTX *ctx;
 	const struct config_context *config;
 	const struct files *files;
+	uint64_t ticket_lifetime_ms;
 	struct tls_ctx_info *info;
 	struct buf *warnings;
 	bool strict;			/* what a client would complain about

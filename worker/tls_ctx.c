@@ -17,6 +17,7 @@
 #include "common/settings.h"
 #include "worker/tls_build.h"
 #include "worker/tls_sni.h"
+#include "worker/tls_ticket.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -181,6 +182,8 @@ apply_behaviour(struct tls_build *b, struct err *err)
 	SSL_CTX_set_num_tickets(b->ctx, b->config->session_tickets ? 1 : 0);
 	if (!b->config->session_tickets)
 		SSL_CTX_set_options(b->ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_timeout(b->ctx, (long)(b->ticket_lifetime_ms / 1000));
+	tls_ticket_install(b->ctx);
 	SSL_CTX_set_alpn_select_cb(b->ctx, select_alpn, b->tls);
 	tls_sni_install(b->ctx);
 	return 0;
@@ -232,6 +235,7 @@ build(struct tls_ctx *tls, const struct config_context *config,
 		.files = source->files,
 		.info = &tls->info,
 		.warnings = warnings,
+		.ticket_lifetime_ms = source->ticket_lifetime_ms,
 		.check = source->strict,
 		.strict = source->strict || is_sound_now(source->before),
 	};
@@ -250,9 +254,11 @@ tls_ctx_new(const struct config_context *config,
 {
 	uint8_t origin[TLS_ORIGIN_BYTES];
 	struct tls_ctx *tls = source->before;
+	size_t said = warnings->len;
 
 	tls_origin(config, source, origin);
-	if (tls != NULL && memcmp(tls->origin, origin, sizeof(origin)) == 0) {
+	if (is_sound_now(tls) && !tls->warned &&
+	    memcmp(tls->origin, origin, sizeof(origin)) == 0) {
 		tls->refs++;
 		return tls;
 	}
@@ -260,10 +266,13 @@ tls_ctx_new(const struct config_context *config,
 	tls->refs = 1;
 	memcpy(tls->origin, origin, sizeof(origin));
 	tls->config = copy_config(config);
+	tls->tickets = source->tickets;
 	tls->ssl_ctx = SSL_CTX_new(TLS_server_method());
 	ASSERT(tls->ssl_ctx != NULL);
-	if (build(tls, config, source, warnings, err) == 0)
+	if (build(tls, config, source, warnings, err) == 0) {
+		tls->warned = warnings->len > said;
 		return tls;
+	}
 	tls_ctx_unref(tls);
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/err.h"
 #include "common/files.h"
+#include "common/proto.h"
 
 struct tls_staples;
 
@@ -34,11 +35,17 @@ struct tls_ctx {
 	struct config_context *config;	/* a copy of its own, without place */
 	uint8_t origin[TLS_ORIGIN_BYTES];	/* tls_origin.c */
 	struct tls_ctx_info info;
+	bool warned;			/* it is not kept: what was said is
+					   said again at the next reload */
 	struct tls_staples *staples;	/* or NULL */
+	const struct proto_tickets *tickets;	/* the source's */
 };
 
 /* What tls_ctx_new() has besides the config. */
 struct tls_ctx_source {
+	const struct proto_tickets *tickets;	/* must outlive it; may change
+					   between two calls of OpenSSL */
+	uint64_t ticket_lifetime_ms;
 	const struct files *files;
 	bool strict;			/* `check': what is a warning else is
 					   an error */

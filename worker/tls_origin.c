@@ -110,6 +110,7 @@ tls_origin(const struct config_context *config,
 
 	ASSERT(md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
 	put_string(md, config->name);
+	put_number(md, source->ticket_lifetime_ms);
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].section == SETTING_CONTEXT)
 			put_setting(md, &rows[i], config, source->files);

@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ worker_done(struct worker *w)
 	accesslog_done(w);
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);
+	OPENSSL_cleanse(&w->tickets, sizeof(w->tickets));
 	modules_done(&w->modules);
 	files_done(&w->files);
 	limits_done(&w->limits);

@@ -15,6 +15,7 @@
 #include "common/files.h"
 #include "common/list.h"
 #include "common/metrics.h"
+#include "common/proto.h"
 #include "worker/accesslog.h"
 #include "worker/drain.h"
 #include "worker/limits.h"
@@ -42,6 +43,7 @@ struct worker {
 	uint8_t *chan_room;
 	struct event *chan_event;
 	struct files files;		/* those of the next PREPARE */
+	struct proto_tickets tickets;	/* n = 0: none were given */
 	struct modules modules;
 	struct list listening;		/* struct acceptor; those of the next */
 	struct list acceptors;		/* COMMIT, and those in use */

@@ -132,11 +132,11 @@ class Answer:
 class Client:
     """tls: an ssl.SSLContext, or None for plain TCP.  port may also be the
     path of a unix socket.  preface: bytes sent before all others.  source:
-    the address to connect from."""
+    the address to connect from.  session: to resume."""
 
     def __init__(self, port, tls=None, host="127.0.0.1", name="localhost",
                  timeout=10.0, receive_buffer=None, connect=True,
-                 preface=b"", source=None):
+                 preface=b"", source=None, session=None):
         self.timeout = timeout
         self.end = None          # "close_notify", "fin" or "reset"
         self.data = bytearray()  # decrypted, not yet taken
@@ -156,7 +156,7 @@ class Client:
         if tls is not None:
             self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
             self.tls = tls.wrap_bio(self._in, self._out,
-                                    server_hostname=name)
+                                    server_hostname=name, session=session)
         if connect:
             try:
                 self.sock.connect(str(port) if unix else (host, port))

@@ -88,13 +88,13 @@ class Authority:
         return self._cert
 
     def issue(self, *names, folder=None, begins=-DAY, ends=10 * DAY,
-              kind="ec", chain=(), client=False, self_signed=False,
-              aia=False, passphrase=None, files=None):
+              kind="ec", chain=(), client=False, server=False,
+              self_signed=False, aia=False, passphrase=None, files=None):
         """A new key and certificate; `names` are DNS names and addresses,
         localhost and its addresses if there are none.  The key file is 0600.
 
-        chain: certificates written behind it; client: for a client, with
-        names[0] as common name; aia: says where its issuer's certificate is;
+        chain: certificates written behind it; client, server: only for such;
+        aia: says where its issuer's certificate is;
         files: (cert, key) to write to.
         """
         names = names or ("localhost", "127.0.0.1", "::1")
@@ -117,9 +117,10 @@ class Authority:
             .not_valid_after(now + ends)
             .add_extension(x509.SubjectAlternativeName(
                 [_general_name(n) for n in names]), critical=False))
-        if client:
+        if client or server:
             builder = builder.add_extension(x509.ExtendedKeyUsage(
-                [ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+                [ExtendedKeyUsageOID.CLIENT_AUTH if client else
+                 ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         if aia:
             builder = builder.add_extension(x509.AuthorityInformationAccess(
                 [x509.AccessDescription(

@@ -196,6 +196,12 @@ static const struct {
 	    "at most 90 bytes\n" },
 	{ "[wssd]\n[wssd]\nworkers = 1\n",
 	    "f:8: [wssd] stands already at f:7\n" },
+	{ "[wssd]\nticket_rotate = 1h\nticket_overlap = 13h\n"
+	    "ticket_key_file = tickets\n",
+	    "f:9: ticket_overlap must not be more than 12 times "
+	    "ticket_rotate\n"
+	    "f:10: ticket_key_file: `tickets' is not a full path: it must "
+	    "begin with /\n" },
 	{ "[wssd x]\n", "f:7: [wssd] has no name\n" },
 	{ "[wssd]\nworkers = 1\nworkers = 2\n",
 	    "f:9: `workers' is already set in line 8\n" },

@@ -20,6 +20,7 @@ union any {
 	struct proto_prepare prepare;
 	struct proto_log log;
 	struct proto_access_log access_log;
+	struct proto_tickets tickets;
 	struct proto_failed failed;
 	struct proto_listener listener;
 	struct proto_query query;
@@ -48,6 +49,7 @@ GET(metrics)
 GET(prepare)
 GET(log)
 GET(access_log)
+GET(tickets)
 GET(failed)
 GET(listener)
 GET(query)
@@ -123,6 +125,27 @@ check_access_log(const union any *m)
 {
 	assert_int_equal(m->access_log.format, LOG_FORMAT_JOURNAL);
 	assert_true(m->access_log.json);
+}
+
+static void
+put_tickets(struct buf *b)
+{
+	struct proto_tickets m = { .n = 2 };
+
+	for (uint8_t i = 0; i < 80; i++) {
+		((uint8_t *)&m.keys[0])[i] = i;
+		((uint8_t *)&m.keys[1])[i] = (uint8_t)(100 + i);
+	}
+	proto_tickets_put(b, &m);
+}
+
+static void
+check_tickets(const union any *m)
+{
+	assert_int_equal(m->tickets.n, 2);
+	assert_int_equal(m->tickets.keys[0].name[15], 15);
+	assert_int_equal(m->tickets.keys[0].mac[0], 16);
+	assert_int_equal(m->tickets.keys[1].cipher[31], 179);
 }
 
 static void
@@ -234,6 +257,7 @@ static const struct row rows[] = {
 	ROW(hello), ROW(metrics), ROW(prepare), ROW(log), ROW(failed),
 	ROW(listener), ROW(query), ROW(answer), ROW(drain), ROW(access_log),
 	ROW(connect), ROW(connected),
+	ROW(tickets),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -65,6 +65,22 @@ struct wss_request {
 	const void *head;		/* for wss_request_header() */
 };
 
+/*
+ * The certificate of a client, which verify_peer of the context has checked:
+ * by its CAs, its fingerprint, or, with allow_self_signed, by nobody.  All
+ * strings are printable ASCII: other bytes are escaped.
+ */
+struct wss_peer {
+	const char *subject;		/* RFC 4514: "CN=tom,O=Example" */
+	const char *issuer;
+	const char *fingerprint;	/* SHA-256, 64 lower-case digits */
+	const char *const *names;	/* subject alternative names:
+					   "DNS:a.example", "email:a@b",
+					   "URI:...", "IP:192.0.2.7"; NULL
+					   stands behind the last */
+	int64_t not_after;		/* seconds since 1970 */
+};
+
 /* A whole message (RFC 6455 §5.6).  Text is valid UTF-8: checked. */
 struct wss_message {
 	const unsigned char *data;
@@ -196,6 +212,8 @@ const char *wss_address(const struct wss_conn *);
 /* 1: the client uses TLS, with wssd or, as that says, with a trusted proxy. */
 int wss_secure(const struct wss_conn *);
 const char *wss_subprotocol(const struct wss_conn *);	/* or NULL */
+/* NULL when it has no certificate; lives as long as the connection. */
+const struct wss_peer *wss_peer(const struct wss_conn *);
 /* What `setup` made. */
 void *wss_state(const struct wss_conn *);
 struct wss_route *wss_conn_route(const struct wss_conn *);
