@@ -58,6 +58,15 @@ take_head(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 	return head;
 }
 
+/* A client that sends and does not read is not read either. */
+static void
+pause_if_full(struct wss_conn *c)
+{
+	if (c->state == CONN_OPEN &&
+	    conn_queued(c) > c->route->config->output_high)
+		c->paused_by_output = true;
+}
+
 static void
 take_message(struct wss_conn *c, const struct ws_event *event)
 {
@@ -73,10 +82,7 @@ take_message(struct wss_conn *c, const struct ws_event *event)
 	/* What comes after our Close is read on only to find the peer's. */
 	if (c->state == CONN_OPEN)
 		api_message(c, event);
-	/* A client that sends and does not read is not read either. */
-	if (c->state == CONN_OPEN &&
-	    conn_queued(c) > c->route->config->output_high)
-		c->paused_by_output = true;
+	pause_if_full(c);
 }
 
 static size_t
@@ -98,6 +104,7 @@ take_frame(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 	case WS_EVENT_PING:
 		if (c->state == CONN_OPEN)
 			conn_put_frame(c, WS_PONG, event.data, event.len);
+		pause_if_full(c);
 		break;
 	case WS_EVENT_PONG:
 		break;
