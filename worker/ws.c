@@ -367,13 +367,13 @@ advance_inflating(struct ws *ws, const struct ws_limits *limits,
 	if (result == WS_INFLATE_OK && r->frame.fin &&
 	    ws->payload_done == r->frame.length)
 		result = ws_inflate_end(ws->deflate, max - out->len, out);
-	if (!judge_inflated(ws, limits, r, result))
-		return false;
-	if (opcode == WS_TEXT &&
-	    !utf8_check(&ws->utf8_state, out->data, out->len))
+	/* In the order of the bytes, so that it does not matter how they are
+	   cut: the text before what ended it. */
+	if (opcode == WS_TEXT && !utf8_check(&ws->utf8_state, out->data,
+	    out->len < max ? out->len : max))
 		return fail(ws, r->event, WS_CLOSE_INVALID_DATA,
 		    "text is not UTF-8");
-	return true;
+	return judge_inflated(ws, limits, r, result);
 }
 
 /*
