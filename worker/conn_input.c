@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/poison.h"
 #include "worker/api.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
@@ -246,6 +247,20 @@ read_kept(struct wss_conn *c, struct err *err)
 	return n;
 }
 
+/* As stream_read(), into the memory that all connections share. */
+static int
+read_new(struct wss_conn *c, uint8_t **data_out, struct err *err)
+{
+	uint8_t *plain = c->worker->plain;
+	int n;
+
+	poison_nothing(plain, WORKER_PLAIN_BYTES);
+	n = stream_read(&c->stream, plain, WORKER_PLAIN_BYTES, data_out, err);
+	if (n > 0 && *data_out == plain)
+		poison_behind(plain, (size_t)n, WORKER_PLAIN_BYTES);
+	return n;
+}
+
 static void
 read_all(struct wss_conn *c)
 {
@@ -259,8 +274,7 @@ read_all(struct wss_conn *c)
 			if (n > 0)
 				take_kept(c);
 		} else {
-			n = stream_read(&c->stream, c->worker->plain,
-			    WORKER_PLAIN_BYTES, &data, &err);
+			n = read_new(c, &data, &err);
 			if (n > 0)
 				take_new(c, data, (size_t)n);
 		}
