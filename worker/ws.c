@@ -388,15 +388,18 @@ read_compressed(struct ws *ws, const struct ws_limits *limits,
 	const struct ws_frame *f = &r->frame;
 
 	buf_clear(out);
-	if (!advance_inflating(ws, limits, r, opcode, out))
-		return;
-	if (ws->payload_done < f->length) {
-		buf_put(&ws->message, out->data, out->len);
-		need(r->event, f->head_len + f->length);
-		return;
+	if (advance_inflating(ws, limits, r, opcode, out)) {
+		if (ws->payload_done < f->length) {
+			buf_put(&ws->message, out->data, out->len);
+			need(r->event, f->head_len + f->length);
+		} else {
+			finish_frame(ws, r, opcode, out->data, out->len);
+		}
 	}
-	finish_frame(ws, r, opcode, out->data, out->len);
+	/* A message that is handed out lies there until ws_release(). */
 	ws->message_taken = r->event->type == WS_EVENT_MESSAGE;
+	if (!ws->message_taken)
+		ws_deflate_trim(out);
 }
 
 static void

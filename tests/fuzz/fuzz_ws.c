@@ -35,6 +35,25 @@ take_setup(struct input *in)
 	return s;
 }
 
+/* A Close frame, whatever it is to say, is a proper one. */
+static void
+check_close_frame(unsigned code, const void *reason, size_t len)
+{
+	uint8_t out[2 + WS_CONTROL_MAX];
+	size_t n = ws_close_frame(out, code, reason, len);
+	struct ws_frame f;
+
+	ASSERT(ws_frame_parse(out, n, &f) == WS_FRAME_OK);
+	ASSERT(f.fin && f.rsv == 0 && f.opcode == WS_CLOSE && !f.masked);
+	ASSERT(f.length <= WS_CONTROL_MAX && f.head_len + f.length == n);
+	ASSERT((f.length >= 2) == ws_close_code_valid(code));
+	if (f.length == 0)
+		return;
+	ASSERT(code == ((unsigned)out[2] << 8 | out[3]));
+	ASSERT(utf8_valid(out + 4, n - 4));
+	ASSERT(n == 4 || memcmp(out + 4, reason, n - 4) == 0);
+}
+
 static void
 check_event(const struct setup *s, const struct ws *ws,
     const struct ws_event *e, size_t len)
@@ -56,17 +75,21 @@ check_event(const struct setup *s, const struct ws *ws,
 		ASSERT(e->opcode == WS_BINARY || utf8_valid(e->data, e->len));
 		break;
 	case WS_EVENT_PING:
+		check_close_frame((unsigned)e->len * 50, e->data, e->len);
+		/* fall through */
 	case WS_EVENT_PONG:
 		ASSERT(e->len <= WS_CONTROL_MAX);
 		break;
 	case WS_EVENT_CLOSE:
 		ASSERT(utf8_valid(e->data, e->len));
+		check_close_frame(e->code, e->data, e->len);
 		ASSERT(e->code == WS_CLOSE_NO_STATUS ||
 		    ws_close_code_valid(e->code));
 		break;
 	case WS_EVENT_ERROR:
 		ASSERT(e->consumed == 0 && ws_close_code_valid(e->code));
 		ASSERT(strlen(e->reason) > 0);
+		check_close_frame(e->code, e->reason, strlen(e->reason));
 		break;
 	case WS_EVENT_FRAGMENT:
 		break;
