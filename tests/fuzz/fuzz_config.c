@@ -52,9 +52,13 @@ check_config(const struct config *c)
 		ASSERT(r->compression_window_bits >= 9 &&
 		    r->compression_window_bits <= 15);
 	}
-	for (size_t i = 0; i < c->n_listens; i++)
-		ASSERT(c->listens[i].transport == CONFIG_TCP ||
-		    c->listens[i].context_index < c->n_contexts);
+	for (size_t i = 0; i < c->n_listens; i++) {
+		const struct config_listen *l = &c->listens[i];
+
+		ASSERT(l->transport == CONFIG_TCP || l->n_contexts > 0);
+		for (size_t k = 0; k < l->n_contexts; k++)
+			ASSERT(l->contexts[k] < c->n_contexts);
+	}
 }
 
 int

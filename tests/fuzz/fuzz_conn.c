@@ -28,6 +28,8 @@
 static const char config_text[] =
     "[listen]\naddress = 127.0.0.1:0\ntransport = tcp\n"
     "max_header_size = 1k\n"
+    "[listen proxied]\naddress = 127.0.0.2:0\ntransport = tcp\n"
+    "proxy_protocol = on\ntrusted_proxies = 127.0.0.1\n"
     "[route /0]\nhandler = echo\nmax_message = 3000\nmax_fragments = 9\n"
     "[route /1]\nhandler = echo\nmax_message = 3000\n"
     "compression = shared\ncompression_min_size = 0\n"
@@ -39,6 +41,7 @@ static const char config_text[] =
 struct client {
 	int fd;
 	unsigned index;
+	bool proxied;		/* a PROXY header stands before its request */
 	bool raw;		/* it has sent what is no proper request or
 				   frame: its answers are not looked into */
 	bool asked;		/* a request was sent */
@@ -70,7 +73,7 @@ build(struct worker *w)
 {
 	struct config_errors errors = CONFIG_ERRORS_INIT;
 	struct modules modules = { NULL };
-	struct files files = { NULL, 0 };
+	struct files files = FILES_INIT;
 	struct buf warnings = BUF_INIT;
 	struct err err = ERR_INIT;
 	struct config *config = config_new(bundle_from_text("f.ini",
@@ -78,8 +81,8 @@ build(struct worker *w)
 	struct snapshot *s;
 
 	ASSERT(config != NULL);
-	s = snapshot_new(w, config, 1, &files, &modules, false, &warnings,
-	    &err);
+	s = snapshot_new(w, config, 1, NULL, &files, &modules, false,
+	    &warnings, &err);
 	ASSERT(s != NULL);
 	snapshot_publish(s, &f.metrics);
 	return s;
@@ -101,6 +104,7 @@ start_worker(void)
 	w->bio_method = NULL;
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
 	w->metrics = &f.metrics;
+	accesslog_init(&w->accesslog);
 	list_init(&w->listening);
 	list_init(&w->acceptors);
 	list_init(&w->conns);
@@ -267,19 +271,24 @@ put(struct client *c, const void *data, size_t len)
 }
 
 static void
-connect_client(struct client *c, unsigned index)
+connect_client(struct client *c, unsigned index, bool proxied)
 {
 	struct addr addr = { .len = sizeof(addr.in) };
+	struct limits_place place;
 	int fds[2];
 
 	addr.in.sin_family = AF_INET;
+	addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	limits_place(&f.worker.limits, &addr, &place);
 	memset(c, 0, sizeof(*c));
 	c->index = index;
+	c->proxied = proxied;
 	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
 	c->fd = fds[0];
 	ASSERT(inflateInit2(&c->inflate, -15) == Z_OK);
-	conn_new(&f.worker, fds[1], &addr,
-	    &f.worker.snapshot->config->listens[0], &f.metrics.listens[0]);
+	conn_new(&f.worker, fds[1], &addr, &place,
+	    &f.worker.snapshot->config->listens[proxied],
+	    &f.metrics.listens[proxied]);
 }
 
 static void
@@ -299,6 +308,8 @@ send_request(struct client *c, uint8_t flags)
 {
 	struct buf b = BUF_INIT;
 
+	if (c->proxied && !c->asked)
+		buf_printf(&b, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
 	buf_printf(&b, "GET /%u HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
 	    "Connection: Upgrade\r\n"
 	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -430,7 +441,7 @@ act(struct client *c, struct input *script)
 		break;
 	case ANEW:
 		if (c->fd == -1)
-			connect_client(c, c->index);
+			connect_client(c, c->index, c->proxied);
 		break;
 	}
 }
@@ -464,7 +475,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (f.worker.base == NULL)
 		start_worker();
 	for (unsigned i = 0; i < CLIENTS; i++)
-		connect_client(&f.clients[i], i);
+		connect_client(&f.clients[i], i, size > 0 &&
+		    (data[size - 1] >> i & 1) != 0);
 	for (int i = 0; i < STEPS_MAX && script.len > 0; i++) {
 		uint8_t who = input_u8(&script);
 
