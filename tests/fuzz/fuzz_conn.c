@@ -257,7 +257,7 @@ receive(struct client *c)
 static void
 turn(void)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 2; i++)
 		event_base_loop(f.worker.base, EVLOOP_NONBLOCK);
 }
 
@@ -456,7 +456,7 @@ end_all(void)
 		receive(&f.clients[i]);
 		disconnect(&f.clients[i]);
 	}
-	for (int i = 0; i < 20 && !list_empty(&w->conns); i++)
+	for (int i = 0; i < 40 && !list_empty(&w->conns); i++)
 		turn();
 	ASSERT(list_empty(&w->conns) && list_empty(&w->dirty));
 	ASSERT(list_empty(&w->ended) && list_empty(&w->dead));
