@@ -416,7 +416,8 @@ static const struct setting table[] = {
   NUMBER(UINT, 9, 15, "12"),
   .help = "How far back a message may refer: 12 is 4 KiB (2 to the power of "
   "12), 15 is 32 KiB.  With dedicated, the compressor of a connection takes "
-  "four times as much memory, and the decompressor once as much." },
+  "four times as much memory, and the decompressor once as much, or 32 KiB "
+  "for a client that does not let its window be limited." },
 { .key = "compression_memory_level", ROUTE(compression_memory_level),
   NUMBER(UINT, 1, 9, "5"),
   .help = "How much memory the compressor takes beside its window, and by "

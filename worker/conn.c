@@ -15,6 +15,7 @@
 #include "common/alloc.h"
 #include "common/assert.h"
 #include "common/log.h"
+#include "common/poison.h"
 #include "worker/api.h"
 #include "worker/opening.h"
 #include "worker/conn_client.h"
@@ -337,14 +338,19 @@ void
 conns_input(struct sock *sock)
 {
 	struct wss_conn *c = conn_of(sock);
+	uint8_t *slot = sock->in;
 
 	worker_now(c->worker);
 	if (c->state == CONN_DEAD)
 		return;
-	if (sock->error != 0)
+	if (sock->error != 0) {
 		conn_abort(c, strerror(sock->error));
-	else
-		conn_input(c);
+		return;
+	}
+	/* Behind its bytes lie those of whoever had the slot before. */
+	poison_behind(slot, sock->in_len, TRANSPORT_SLOT);
+	conn_input(c);
+	poison_nothing(slot, TRANSPORT_SLOT);
 }
 
 void

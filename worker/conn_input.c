@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/poison.h"
 #include "worker/api.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
@@ -72,6 +73,15 @@ take_too_early(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 	return len;
 }
 
+/* A client that sends and does not read is not read either. */
+static void
+pause_if_full(struct wss_conn *c)
+{
+	if (c->state == CONN_OPEN &&
+	    conn_queued(c) > c->route->config->output_high)
+		c->paused_by_output = true;
+}
+
 static void
 take_message(struct wss_conn *c, const struct ws_event *event)
 {
@@ -87,10 +97,7 @@ take_message(struct wss_conn *c, const struct ws_event *event)
 	/* What comes after our Close is read on only to find the peer's. */
 	if (c->state == CONN_OPEN)
 		api_message(c, event);
-	/* A client that sends and does not read is not read either. */
-	if (c->state == CONN_OPEN &&
-	    conn_queued(c) > c->route->config->output_high)
-		c->paused_by_output = true;
+	pause_if_full(c);
 }
 
 static size_t
@@ -112,6 +119,7 @@ take_frame(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 	case WS_EVENT_PING:
 		if (c->state == CONN_OPEN)
 			conn_put_frame(c, WS_PONG, event.data, event.len);
+		pause_if_full(c);
 		break;
 	case WS_EVENT_PONG:
 		break;
@@ -255,6 +263,20 @@ read_kept(struct wss_conn *c, struct err *err)
 	return n;
 }
 
+/* As stream_read(), into the memory that all connections share. */
+static int
+read_new(struct wss_conn *c, uint8_t **data_out, struct err *err)
+{
+	uint8_t *plain = c->worker->plain;
+	int n;
+
+	poison_nothing(plain, WORKER_PLAIN_BYTES);
+	n = stream_read(&c->stream, plain, WORKER_PLAIN_BYTES, data_out, err);
+	if (n > 0 && *data_out == plain)
+		poison_behind(plain, (size_t)n, WORKER_PLAIN_BYTES);
+	return n;
+}
+
 static void
 read_all(struct wss_conn *c)
 {
@@ -268,8 +290,7 @@ read_all(struct wss_conn *c)
 			if (n > 0)
 				take_kept(c);
 		} else {
-			n = stream_read(&c->stream, c->worker->plain,
-			    WORKER_PLAIN_BYTES, &data, &err);
+			n = read_new(c, &data, &err);
 			if (n > 0)
 				take_new(c, data, (size_t)n);
 		}

@@ -368,13 +368,13 @@ advance_inflating(struct ws *ws, const struct ws_limits *limits,
 	if (result == WS_INFLATE_OK && r->frame.fin &&
 	    ws->payload_done == r->frame.length)
 		result = ws_inflate_end(ws->deflate, max - out->len, out);
-	if (!judge_inflated(ws, limits, r, result))
-		return false;
-	if (opcode == WS_TEXT &&
-	    !utf8_check(&ws->utf8_state, out->data, out->len))
+	/* In the order of the bytes, so that it does not matter how they are
+	   cut: the text before what ended it. */
+	if (opcode == WS_TEXT && !utf8_check(&ws->utf8_state, out->data,
+	    out->len < max ? out->len : max))
 		return fail(ws, r->event, WS_CLOSE_INVALID_DATA,
 		    "text is not UTF-8");
-	return true;
+	return judge_inflated(ws, limits, r, result);
 }
 
 /*
@@ -389,15 +389,18 @@ read_compressed(struct ws *ws, const struct ws_limits *limits,
 	const struct ws_frame *f = &r->frame;
 
 	buf_clear(out);
-	if (!advance_inflating(ws, limits, r, opcode, out))
-		return;
-	if (ws->payload_done < f->length) {
-		buf_put(&ws->message, out->data, out->len);
-		need(r->event, f->head_len + f->length);
-		return;
+	if (advance_inflating(ws, limits, r, opcode, out)) {
+		if (ws->payload_done < f->length) {
+			buf_put(&ws->message, out->data, out->len);
+			need(r->event, f->head_len + f->length);
+		} else {
+			finish_frame(ws, r, opcode, out->data, out->len);
+		}
 	}
-	finish_frame(ws, r, opcode, out->data, out->len);
+	/* A message that is handed out lies there until ws_release(). */
 	ws->message_taken = r->event->type == WS_EVENT_MESSAGE;
+	if (!ws->message_taken)
+		ws_deflate_trim(out);
 }
 
 static void

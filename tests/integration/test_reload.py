@@ -205,7 +205,8 @@ def test_the_workers_may_be_replaced(wssd, tls, tmp_path):
         stream.stop()
         assert stream.failed == []
         assert {(h.ended, h.code) for h in holder.held} == {("close", 1012)}
-    assert not set(one.worker_pids()) & set(pids)
+    until(lambda: not set(one.worker_pids()) & set(pids),
+          "the old workers are gone")
 
 
 # ---- certificates -------------------------------------------------------------

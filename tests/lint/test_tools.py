@@ -25,7 +25,7 @@ def test_shell():
 def test_spelling():
     # These tests are full of mistakes that are meant.
     meant = (("tests", "unit"), ("tests", "integration"),
-             ("tests", "conformance"))
+             ("tests", "conformance"), ("tests", "fuzz"))
     paths = [path for path in tree.files()
              if path.name not in ("package-lock.json", "LICENSE")
              and path.parts[:2] not in meant]

@@ -431,6 +431,38 @@ test_bomb(void **state)
 	ws_deflate_pool_done(&pool);
 }
 
+/* Whatever became of it, a large message leaves no memory with the worker. */
+static void
+test_large_ones_leave_nothing(void **state)
+{
+	static const struct ws_limits large = { 4u << 20, 0, 0 };
+	static const size_t sizes[] = { 4u << 20, (4u << 20) + 1 };
+	static uint8_t data[20000];
+	struct ws_deflate_pool pool = { .idle = NULL };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		size_t len = zeros(data, sizeof(data), sizes[i / 2]);
+		struct frame f = { i % 2 ? 0xc2 : 0x42, (char *)data, len,
+			PROPER, 0 };
+		struct buf bytes = BUF_INIT;
+		struct ws_event e;
+		struct ws ws;
+
+		ws_init(&ws);
+		ws.deflate = ws_deflate_new(&pool, &shared);
+		put_frame(&bytes, &f, 1);
+		ws_read(&ws, &large, bytes.data, bytes.len, &e);
+		assert_int_equal(e.type, i >= 2 ? WS_EVENT_ERROR :
+		    i == 1 ? WS_EVENT_MESSAGE : WS_EVENT_FRAGMENT);
+		ws_release(&ws);
+		assert_true(pool.inflated.room <= 256 << 10);
+		ws_done(&ws);
+		buf_done(&bytes);
+	}
+	ws_deflate_pool_done(&pool);
+}
+
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 /* What is reserved is enough for what is used. */
@@ -508,6 +540,7 @@ main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_out_as_in_the_rfc),
 		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_large_ones_leave_nothing),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_idle),
 	};
