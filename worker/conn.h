@@ -76,6 +76,7 @@ struct wss_conn {
 	struct conn_via *via;		/* conn_client.h; NULL: no proxy */
 	struct buf *early;		/* half a PROXY header, or NULL */
 	struct limits_place place;
+	char *close_reason;		/* or NULL */
 	char *address;			/* wss_address() made it; else NULL */
 	const char *subprotocol;	/* the route's; or NULL */
 	void *user;
@@ -83,9 +84,7 @@ struct wss_conn {
 
 	uint16_t close_code;		/* what `closed` is told */
 	uint8_t close_reason_len;
-	char close_reason[124];
-	bool secure;			/* the client uses TLS: with us, or
-					   with its proxy */
+	bool secure;			/* TLS to us, or to its proxy */
 	bool in_open;			/* inside the handler's open() */
 	bool close_sent, close_received;
 	bool paused_by_handler, paused_by_output;
