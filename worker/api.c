@@ -158,7 +158,8 @@ api_closed(struct wss_conn *c)
 	if (c->route->handler->closed == NULL)
 		return;
 	api_enter(c->route);
-	c->route->handler->closed(c, c->close_code, c->close_reason,
+	c->route->handler->closed(c, c->close_code,
+	    c->close_reason == NULL ? "" : c->close_reason,
 	    c->close_reason_len);
 	api_leave(c->route);
 }

@@ -24,6 +24,7 @@
 
 #define BY_ID_AT_FIRST 64
 #define CLOSE_TIMEOUT_MS 5000	/* before a route is known */
+#define CLOSE_REASON_MAX (WS_CONTROL_MAX - 2)
 
 static const char *const state_names[CONN_STATES] = {
 	[CONN_PROXY] = "proxy",
@@ -234,12 +235,17 @@ conn_set_cause(struct wss_conn *c, unsigned code, const char *reason,
 {
 	if (c->close_code != 0)
 		return;
-	if (reason_len > sizeof(c->close_reason) - 1)
-		reason_len = sizeof(c->close_reason) - 1;
+	if (reason_len > CLOSE_REASON_MAX)
+		reason_len = CLOSE_REASON_MAX;
+	free(c->close_reason);
+	c->close_reason = NULL;
 	c->close_code = (uint16_t)code;
 	c->close_reason_len = (uint8_t)reason_len;
-	if (reason_len > 0)
+	if (reason_len > 0) {
+		/* A NUL may stand inside; one more ends it. */
+		c->close_reason = xcalloc(1, reason_len + 1);
 		memcpy(c->close_reason, reason, reason_len);
+	}
 }
 
 /* ---- ends ------------------------------------------------------------- */
@@ -404,6 +410,7 @@ conn_free(struct wss_conn *c)
 	    w->deflate_pool.reserved);
 	snapshot_unref(c->snapshot);
 	conn_forget_client(c);
+	free(c->close_reason);
 	free(c->address);
 	free(c->own_subprotocol);
 	tls_peer_free(c->peer);

@@ -80,6 +80,7 @@ struct wss_conn {
 	struct buf *early;		/* half a PROXY header, or NULL */
 	struct limits_place place;
 	struct wss_peer *peer;		/* conn_peer() made it; else NULL */
+	char *close_reason;		/* or NULL */
 	char *address;			/* wss_address() made it; else NULL */
 	const char *subprotocol;	/* the route's, or the own one; or NULL */
 	char *own_subprotocol;		/* of an answer that came later */
@@ -91,9 +92,7 @@ struct wss_conn {
 	size_t answer_bytes;		/* its part of worker->answers_bytes */
 	uint16_t close_code;		/* what `closed` is told */
 	uint8_t close_reason_len;
-	char close_reason[124];
-	bool secure;			/* the client uses TLS: with us, or
-					   with its proxy */
+	bool secure;			/* TLS to us, or to its proxy */
 	bool in_open;			/* inside the handler's open() */
 	bool close_sent, close_received;
 	bool paused_by_handler, paused_by_output;

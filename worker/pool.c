@@ -17,7 +17,10 @@
 
 #define SMALLEST_SHIFT 10		/* 1 KiB */
 #define LARGEST_SHIFT 18		/* 256 KiB */
-#define STEPS 4				/* classes to each power of two */
+#define STEP_BITS 4
+#define STEPS (1 << STEP_BITS)	/* classes to each power of two: with 16 an
+				   SSL (7,608 bytes) wastes 72 bytes, with 4
+				   it wasted 584 */
 #define CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
 #define IDLE_BYTES_MAX ((size_t)8 << 20)
 
@@ -32,7 +35,7 @@ static struct {
 	size_t idle_bytes;
 } pool;
 
-/* 1024, 1280, 1536, 1792, 2048, 2560 ... 256 KiB */
+/* 1024, 1088, 1152 ... 2048, 2176 ... 256 KiB */
 static size_t
 class_size(unsigned class)
 {
@@ -47,7 +50,7 @@ class_below(size_t size)
 {
 	unsigned shift = 63u - (unsigned)__builtin_clzl(size);
 	unsigned step = (unsigned)((size - ((size_t)1 << shift)) >>
-	    (shift - 2));
+	    (shift - STEP_BITS));
 
 	return (shift - SMALLEST_SHIFT) * STEPS + step;
 }
@@ -106,6 +109,10 @@ pool_free(void *p)
 static void *
 pool_realloc(void *p, size_t size)
 {
+	/* OpenSSL begins the buffer of each handshake (21 KiB) like this: from
+	   malloc it would be a new block every time, and end in the stacks. */
+	if (p == NULL)
+		return pool_malloc(size);
 	return xreallocarray(p, size, 1);
 }
 
@@ -168,6 +175,10 @@ pool_trim(void)
 		}
 		pool.lowest[class] = pool.n[class];
 	}
+	/* What a burst has left in the heap, between blocks that live on,
+	   goes back to the kernel only when it is asked to: 10,000 clients
+	   after 64 KiB from each held 2.7 KiB a client more for good. */
+	malloc_trim(0);
 }
 
 size_t

@@ -22,7 +22,7 @@
 
 #include "common/alloc.h"
 #include "common/assert.h"
-#include "common/buf.h"
+#include "worker/backlog.h"
 #include "worker/uring.h"
 
 #define SLOTS 64			/* sockets received for in one go */
@@ -31,13 +31,6 @@
 #define SLOT_STEP (TRANSPORT_SLOT + 5 * 64)
 #define ARENA_BYTES (4u << 20)
 #define TURN_BUDGET 8			/* budgeted socks in a turn */
-
-struct backlog {
-	struct event event;		/* EV_WRITE */
-	struct buf data;		/* done..len waits for the kernel */
-	size_t done;
-	bool shutdown;			/* FIN behind the last byte */
-};
 
 struct transport {
 	struct event_base *base;
@@ -114,13 +107,9 @@ tell_drained(struct sock *sock)
 static void
 backlog_end(struct sock *sock)
 {
-	struct backlog *b = sock->backlog;
-
-	if (b->shutdown)
+	if (sock->backlog->shutdown)
 		shutdown(sock->fd, SHUT_WR);
-	event_del(&b->event);
-	buf_done(&b->data);
-	free(b);
+	backlog_free(sock->backlog);
 	sock->backlog = NULL;
 	tell_drained(sock);
 }
@@ -129,41 +118,14 @@ static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct sock *sock = arg;
-	struct backlog *b = sock->backlog;
-	struct uring_op op = { fd, b->data.data + b->done,
-	    b->data.len - b->done, 0 };
+	struct uring_op op = { fd, backlog_data(sock->backlog),
+	    backlog_len(sock->backlog), 0 };
 
 	(void)what;
 	uring_send(NULL, &op, 1);
-	b->done += taken(sock, &op);
-	if (b->done == b->data.len || sock->error != 0)
+	backlog_drop(sock->backlog, taken(sock, &op));
+	if (backlog_len(sock->backlog) == 0 || sock->error != 0)
 		backlog_end(sock);
-}
-
-static void
-backlog_put(struct backlog *b, const uint8_t *data, size_t len)
-{
-	/* Moved to the front when half of it is gone: each byte once. */
-	if (b->done > b->data.len / 2) {
-		memmove(b->data.data, b->data.data + b->done,
-		    b->data.len - b->done);
-		b->data.len -= b->done;
-		b->done = 0;
-	}
-	buf_put(&b->data, data, len);
-}
-
-static void
-backlog_start(struct sock *sock, const uint8_t *data, size_t len)
-{
-	struct backlog *b = xcalloc(1, sizeof(*b));
-
-	ASSERT(sock->backlog == NULL);
-	event_assign(&b->event, sock->transport->base, sock->fd,
-	    EV_WRITE | EV_PERSIST, on_writable, sock);
-	event_add(&b->event, NULL);
-	backlog_put(b, data, len);
-	sock->backlog = b;
 }
 
 /* The sock's piece of the arena becomes an operation. */
@@ -184,7 +146,8 @@ piece_sent(struct sock *sock, const struct uring_op *op)
 	size_t n = taken(sock, op);
 
 	if (n < op->len)
-		backlog_start(sock, (const uint8_t *)op->data + n,
+		sock->backlog = backlog_new(sock->transport->base, sock->fd,
+		    on_writable, sock, (const uint8_t *)op->data + n,
 		    op->len - n);
 	else
 		tell_drained(sock);
@@ -248,16 +211,13 @@ sock_write(struct sock *sock, const void *data, size_t len)
 size_t
 sock_unsent(const struct sock *sock)
 {
-	return sock->out_len + (sock->backlog == NULL ? 0 :
-	    sock->backlog->data.len - sock->backlog->done);
+	return sock->out_len + backlog_len(sock->backlog);
 }
 
 bool
 sock_full(struct sock *sock)
 {
-	const struct backlog *b = sock->backlog;
-
-	if (b == NULL || b->data.len - b->done < SOCK_BACKLOG_HIGH)
+	if (backlog_len(sock->backlog) < SOCK_BACKLOG_HIGH)
 		return false;
 	sock->want_drained = true;
 	return true;
@@ -443,12 +403,8 @@ sock_done(struct sock *sock)
 	event_del(&sock->event);
 	list_remove(&sock->ready);
 	list_remove(&sock->unsent);
-	if (sock->backlog != NULL) {
-		event_del(&sock->backlog->event);
-		buf_done(&sock->backlog->data);
-		free(sock->backlog);
-		sock->backlog = NULL;
-	}
+	backlog_free(sock->backlog);
+	sock->backlog = NULL;
 	close(sock->fd);
 	sock->fd = -1;
 }
@@ -494,6 +450,13 @@ transport_new(struct event_base *base, const struct transport_ops *ops)
 	t->slots = shared_memory((size_t)SLOTS * SLOT_STEP);
 	t->arena = shared_memory(ARENA_BYTES);
 	return t;
+}
+
+void
+transport_trim(struct transport *t)
+{
+	madvise(t->slots, (size_t)SLOTS * SLOT_STEP, MADV_DONTNEED);
+	madvise(t->arena, ARENA_BYTES, MADV_DONTNEED);
 }
 
 void

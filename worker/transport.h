@@ -80,6 +80,11 @@ struct transport_ops {
 struct transport *transport_new(struct event_base *,
     const struct transport_ops *);
 void transport_free(struct transport *);
+/*
+ * Gives the pages of the shared memory back, 6 MiB after large messages; what
+ * is needed comes again by itself.  Not inside a turn.
+ */
+void transport_trim(struct transport *);
 /* From now on by this ring, which it takes over; NULL: by recv and send. */
 void transport_use(struct transport *, struct uring *);
 /* A turn without input: something was written, closed or has to be freed. */

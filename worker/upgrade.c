@@ -2,7 +2,7 @@
 /* From a whole request head to a WebSocket, or to an answer that says why not. */
 #include "worker/conn.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "worker/admin.h"
 #include "worker/api.h"
@@ -43,12 +43,14 @@ conn_refuse(struct wss_conn *c, const struct http_refusal *refusal)
 static void
 close_now(struct wss_conn *c)
 {
-	char reason[sizeof(c->close_reason)];
+	char *reason = c->close_reason;
 	unsigned code = c->close_code;
 
-	memcpy(reason, c->close_reason, sizeof(reason));
+	c->close_reason = NULL;
 	c->close_code = 0;
-	conn_close(c, code, reason, c->close_reason_len);
+	conn_close(c, code, reason == NULL ? "" : reason,
+	    c->close_reason_len);
+	free(reason);
 }
 
 void

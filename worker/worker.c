@@ -109,8 +109,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	accesslog_tick(w);
 	ratelog_tick(&w->ratelog, w->now_ms);
 	confine_tick(w);
-	if (w->ticks % TRIM_TICKS == 0)
+	if (w->ticks % TRIM_TICKS == 0) {
 		pool_trim();
+		transport_trim(w->transport);
+	}
 	if (w->drain.on)
 		drain_tick(w);
 }

@@ -280,6 +280,8 @@ client_session(const struct client_target *t, struct err *err)
 	SSL_shutdown(ssl);
 out:
 	SSL_CTX_set_app_data(t->ctx, NULL);
+	/* With a cache a client uses each ticket only once. */
+	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
 	SSL_free(ssl);
 	if (c.fd >= 0)
 		close(c.fd);

@@ -22,7 +22,7 @@
 #include "ring.h"
 
 #define SLOT_SIZE (96 * 1024)
-#define OPEN_CHUNK 4096		/* then pings are answered before more */
+#define OPEN_CHUNK 512 		/* then pings are answered before more */
 #define ONCE_S 120
 
 struct peer {
@@ -60,9 +60,10 @@ struct echo {
 static void
 lose(struct echo *e, struct peer *p, const char *why)
 {
-	fprintf(stderr, "bench-load: connection %u: %s\n", p->reader.id, why);
+	if (e->errors++ < 3)
+		fprintf(stderr, "bench-load: connection %u: %s\n",
+		    p->reader.id, why);
 	client_done(&p->client);
-	e->errors++;
 	e->alive--;
 	p->due = 0;
 }
@@ -247,7 +248,8 @@ receive_for(struct echo *e, const struct epoll_event *evs, size_t count)
 		received(e, e->turn[i], &e->ops[i], before[i]);
 }
 
-static void
+/* Returns how many connections had something. */
+static int
 turn(struct echo *e, uint64_t until)
 {
 	struct epoll_event evs[RING_MAX];
@@ -258,7 +260,7 @@ turn(struct echo *e, uint64_t until)
 	wait_ms = until > now ? (int)((until - now) / 1000000) + 1 : 0;
 	n = epoll_wait(e->epfd, evs, RING_MAX, wait_ms);
 	if (n <= 0)
-		return;
+		return 0;
 	receive_for(e, evs, (size_t)n);
 	for (i = 0; i < n; i++)
 		peers[i] = evs[i].data.ptr;
@@ -266,6 +268,7 @@ turn(struct echo *e, uint64_t until)
 	peers[0] = &e->peers[0];
 	if (e->load->broadcast && peers[0]->due > 0)
 		send_for(e, peers, 1);
+	return n;
 }
 
 static void
@@ -307,7 +310,8 @@ open_peers(struct echo *e, struct err *err)
 		    err);
 		for (i = 0; i < n && result == 0; i++)
 			result = add_peer(e, done + i, &clients[i], err);
-		run_until(e, meter_now_ns() + 1000000);
+		while (turn(e, 0) > 0)
+			;
 	}
 	free(clients);
 	return result;

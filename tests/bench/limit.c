@@ -16,7 +16,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -29,9 +28,9 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "limit_ws.h"
 
 #define WORK_SIZE (256 * 1024)		/* what one turn reads at most */
-#define FRAME_MAX (16 * 1024 * 1024)
 #define HEAD_MAX 8192
 #define EVENTS_MAX 512
 
@@ -134,58 +133,6 @@ enter_hall(struct server *s, struct conn *c)
 }
 
 /*
- * Unmasks to a place in front of the source: a vector is loaded before the
- * bytes it may overlap are stored, so the loop may not be turned round.
- */
-static void
-unmask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t *key)
-{
-	uint64_t mask __attribute__((vector_size(16)));
-	uint64_t word __attribute__((vector_size(16)));
-	uint8_t k[16];
-	size_t i;
-
-	for (i = 0; i < sizeof(k); i++)
-		k[i] = key[i & 3];
-	memcpy(&mask, k, sizeof(mask));
-	for (i = 0; len - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, from + i, sizeof(word));
-		word ^= mask;
-		memcpy(to + i, &word, sizeof(word));
-	}
-	for (; i < len; i++)
-		to[i] = from[i] ^ k[i & 3];
-}
-
-/*
- * The size of the head and of the payload (RFC 6455 section 5.2); 0 when the
- * head is not all there, -1 for what a client may not send.
- */
-static int
-frame_head(const uint8_t *p, size_t len, size_t *head_out, uint64_t *size_out)
-{
-	uint64_t size;
-	size_t head, i;
-
-	if (len < 2)
-		return 0;
-	if ((p[1] & 0x80) == 0)
-		return -1;
-	size = p[1] & 0x7f;
-	head = size == 126 ? 4 : size == 127 ? 10 : 2;
-	if (len < head + 4)
-		return 0;
-	if (head > 2)
-		for (size = 0, i = 2; i < head; i++)
-			size = size << 8 | p[i];
-	if (size > FRAME_MAX)
-		return -1;
-	*head_out = head;
-	*size_out = size;
-	return 1;
-}
-
-/*
  * Turns all whole frames of data into their answers, in place: an answer has
  * no mask and so is never longer than what it answers.
  * 0..out answers, out..in free, in..len still to be decoded.
@@ -201,7 +148,7 @@ answer(struct conn *c, uint8_t *data, size_t len, size_t *in_out,
 
 	*need_out = 0;
 	while (!c->closing) {
-		r = frame_head(data + in, len - in, &head, &size);
+		r = limit_frame_head(data + in, len - in, &head, &size);
 		if (r < 0)
 			return -1;
 		if (r == 0)
@@ -216,7 +163,7 @@ answer(struct conn *c, uint8_t *data, size_t len, size_t *in_out,
 			memmove(data + out, data + in, head);
 			data[out] = (first & 0x0f) == 0x09 ? 0x8a : first;
 			data[out + 1] &= 0x7f;
-			unmask(data + out + head, data + in + head + 4,
+			limit_unmask(data + out + head, data + in + head + 4,
 			    (size_t)size, key);
 			out += head + (size_t)size;
 		}
@@ -226,21 +173,6 @@ answer(struct conn *c, uint8_t *data, size_t len, size_t *in_out,
 	*in_out = in;
 	*out_out = out;
 	return 0;
-}
-
-/* Sec-WebSocket-Accept: base64(SHA-1(key + GUID)), RFC 6455 section 4.2.2. */
-static void
-accept_value(const char *key, int key_len, char out[static 32])
-{
-	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char md[EVP_MAX_MD_SIZE];
-	char text[128];
-	int n;
-
-	n = snprintf(text, sizeof(text), "%.*s%s", key_len, key, guid);
-	if (!EVP_Digest(text, (size_t)n, md, NULL, EVP_sha1(), NULL))
-		die("SHA-1");
-	EVP_EncodeBlock((unsigned char *)out, md, 20);
 }
 
 /* Answers the request head; *done_out is its length, 0 when unfinished. */
@@ -267,7 +199,7 @@ upgrade(struct server *s, struct conn *c, const uint8_t *data, size_t len,
 	key_len = strcspn(key, " \r");
 	if (key_len != 24)
 		return -1;
-	accept_value(key, (int)key_len, value);
+	limit_accept_value(key, (int)key_len, value);
 	n = (size_t)snprintf(reply, sizeof(reply),
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", value);

@@ -63,12 +63,16 @@ def short(result):
     return "\n".join(lines)
 
 
-def write_readme(result, path):
+def _fill(path, figures):
     text = path.read_text(encoding="utf-8")
-    new = re.sub(f"{BEGIN}.*{END}",
-                 lambda _: f"{BEGIN}\n{short(result)}\n{END}", text,
-                 flags=re.S)
-    path.write_text(new, encoding="utf-8")
+    path.write_text(re.sub(f"{BEGIN}.*{END}",
+                           lambda _: f"{BEGIN}\n{figures}\n{END}", text,
+                           flags=re.S), encoding="utf-8")
+
+
+def write_documents(result, tree):
+    _fill(tree / "README.md", short(result))
+    _fill(tree / "docs" / "performance.md", markdown(result).rstrip())
 
 
 def plot(growth, folder):

@@ -62,11 +62,19 @@ ROWS = {
     "handshake-rsa": handshake("full handshake, RSA-2048", "rsa"),
     "resumed": handshake("resumed handshake", "ecdsa", "--resumed"),
     "idle": Row("memory of 10,000 idle connections",
-                ["--mode", "idle", "--connections", "10000"], IDLE,
+                ["--mode", "idle", "--connections", "10000", "--warmup",
+                 "25"], IDLE,
                 target_value=14.5, seconds=1, rounds=1),
     "burst": Row("the same a minute after 64 KiB on each",
                  ["--mode", "idle", "--connections", "10000", "--burst",
                   "65536"], BURST, target_value=14.5, seconds=60, rounds=1),
+}
+# Not in "all": they take minutes.  Their latencies are in the JSON.
+CROWD = {
+    "active": echo(100, 125),
+    "crowd": Row("100 that talk among 100,000 idle ones",
+                 ["--mode", "echo", "--connections", "100000", "--active",
+                  "100", "--size", "125"], seconds=40, rounds=1),
 }
 QUICK = ["1x20B", "64x20B", "64x20Bx16", "64x1KiB", "16x64KiB", "500x125B"]
 

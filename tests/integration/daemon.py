@@ -78,6 +78,9 @@ class Daemon:
             "listen": {"address": "127.0.0.1:0"},
             "route /": {"handler": "echo"},
         }
+        # The same tests, the other way to receive and send.
+        if "WSSD_IO_URING" in os.environ:
+            self.sections["wssd"]["io_uring"] = os.environ["WSSD_IO_URING"]
         if os.geteuid() == 0 and preexec is None:
             self.sections["wssd"].update(user="nobody", group="nogroup")
         if leaf is not None:

@@ -107,6 +107,11 @@ realloc_and_null(void **state)
 	p = pool_realloc(p, 50000);
 	assert_int_equal(p[99], 1);
 	pool_free(p);
+	/* A buffer that begins with realloc comes from the stacks, too. */
+	p = pool_malloc(21848);
+	pool_free(p);
+	assert_ptr_equal(pool_realloc(NULL, 21848), p);
+	pool_free(p);
 	pool_free(NULL);
 	assert_null(crypto_realloc(pool_malloc(2000), 0, "", 0));
 }

@@ -332,6 +332,35 @@ broken_tls_is_an_error_with_a_reason(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+/*
+ * Nothing is left of the key exchange, and the connection does not miss it:
+ * not even when the client changes its keys (RFC 8446 §4.6.3).
+ */
+static void
+forgets_the_key_exchange(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t data[100], back[100];
+	EVP_PKEY *key;
+	size_t len;
+
+	shake_hands(f);
+	assert_int_equal(SSL_get_tmp_key(f->stream.ssl, &key), 1);
+	assert_int_equal(EVP_PKEY_get_id(key), EVP_PKEY_NONE);
+	assert_int_equal(EVP_PKEY_get_raw_private_key(key, NULL, &len), 0);
+	EVP_PKEY_free(key);
+	assert_int_equal(SSL_get_peer_tmp_key(f->stream.ssl, &key), 1);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(key, NULL, &len), 0);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	memset(data, 'k', sizeof(data));
+	exchange(f, data, sizeof(data), back);
+	assert_int_equal(SSL_key_update(f->client, SSL_KEY_UPDATE_REQUESTED),
+	    1);
+	exchange(f, data, sizeof(data), back);
+	assert_memory_equal(back, data, sizeof(data));
+}
+
 int
 main(void)
 {
@@ -342,6 +371,8 @@ main(void)
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    says_close_notify_behind_everything, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(forgets_the_key_exchange,
+		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(knows_a_clean_end_from_a_cut,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cut_is_told, set_up,
