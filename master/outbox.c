@@ -24,6 +24,7 @@ struct letter {
 	uint32_t generation;
 	struct buf payload;
 	int fd;
+	struct outbox_owner owner;	/* of fd; NULLs: fd is our copy */
 };
 
 static void
@@ -31,7 +32,9 @@ letter_free(struct letter *l)
 {
 	list_remove(&l->link);
 	buf_wipe(&l->payload);	/* it may be TICKETS */
-	if (l->fd >= 0)
+	if (l->owner.release != NULL)
+		l->owner.release(l->owner.owner);
+	else if (l->fd >= 0)
 		close(l->fd);
 	free(l);
 }
@@ -96,15 +99,16 @@ on_retry(evutil_socket_t unused, short what, void *arg)
 
 static int
 enqueue(struct outbox *box, uint16_t type, uint32_t generation,
-    const struct buf *payload, int fd, struct err *err)
+    const struct buf *payload, int fd, const struct outbox_owner *owner,
+    struct err *err)
 {
 	struct letter *l;
-	int copy = -1;
+	int copy = owner != NULL ? fd : -1;
 
 	if (box->n >= OUTBOX_MESSAGES_MAX || box->bytes >= OUTBOX_BYTES_MAX)
 		return err_set(err, "cannot send %s: the worker does not read",
 		    proto_name(type));
-	if (fd >= 0) {
+	if (fd >= 0 && owner == NULL) {
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (copy < 0)
 			return err_set_errno(err, "cannot send %s",
@@ -114,6 +118,10 @@ enqueue(struct outbox *box, uint16_t type, uint32_t generation,
 	l->type = type;
 	l->generation = generation;
 	l->fd = copy;
+	if (owner != NULL) {
+		l->owner = *owner;
+		owner->keep(owner->owner);
+	}
 	if (payload != NULL)
 		buf_put(&l->payload, payload->data, payload->len);
 	list_append(&box->queue, &l->link);
@@ -147,6 +155,15 @@ int
 outbox_send(struct outbox *box, uint16_t type, uint32_t generation,
     const struct buf *payload, int fd, struct err *err)
 {
+	return outbox_send_owned(box, type, generation, payload, fd, NULL,
+	    err);
+}
+
+int
+outbox_send_owned(struct outbox *box, uint16_t type, uint32_t generation,
+    const struct buf *payload, int fd, const struct outbox_owner *owner,
+    struct err *err)
+{
 	if (box->n == 0) {
 		if (chan_send(box->chan, type, generation, payload, fd,
 		    err) == 0)
@@ -156,5 +173,5 @@ outbox_send(struct outbox *box, uint16_t type, uint32_t generation,
 		if (!try_later(errno))
 			return -1;
 	}
-	return enqueue(box, type, generation, payload, fd, err);
+	return enqueue(box, type, generation, payload, fd, owner, err);
 }

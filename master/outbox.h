@@ -39,5 +39,19 @@ void outbox_done(struct outbox *);
  */
 int outbox_send(struct outbox *, uint16_t type, uint32_t generation,
     const struct buf *payload, int fd, struct err *);
+/*
+ * The same with a descriptor that is not copied when it has to wait, because
+ * there may be thousands: keep(owner) is called then, and release(owner) when
+ * it was sent or is given up.
+ */
+struct outbox_owner {
+	void *owner;
+	void (*keep)(void *owner);
+	void (*release)(void *owner);
+};
+
+int outbox_send_owned(struct outbox *, uint16_t type, uint32_t generation,
+    const struct buf *payload, int fd, const struct outbox_owner *,
+    struct err *);
 
 #endif

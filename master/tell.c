@@ -11,16 +11,23 @@
 #include "master/proc_parts.h"
 
 static void
-send_to(struct proc *p, enum proto_type type, uint32_t generation,
-    struct buf *payload, int fd)
+send_owned(struct proc *p, enum proto_type type, uint32_t generation,
+    struct buf *payload, int fd, const struct outbox_owner *owner)
 {
 	struct err err = ERR_INIT;
 
-	if (!p->chan_closed && outbox_send(&p->outbox, (uint16_t)type,
-	    generation, payload, fd, &err) != 0)
+	if (!p->chan_closed && outbox_send_owned(&p->outbox, (uint16_t)type,
+	    generation, payload, fd, owner, &err) != 0)
 		proc_on_broken(p, &err);
 	if (payload != NULL)
 		buf_wipe(payload);	/* it may be TICKETS */
+}
+
+static void
+send_to(struct proc *p, enum proto_type type, uint32_t generation,
+    struct buf *payload, int fd)
+{
+	send_owned(p, type, generation, payload, fd, NULL);
 }
 
 void
@@ -83,8 +90,23 @@ send_metrics(struct proc *p)
 }
 
 static void
+keep_edition(void *edition)
+{
+	edition_ref(edition);
+}
+
+static void
+release_edition(void *edition)
+{
+	edition_unref(edition);
+}
+
+/* With thousands of certificates a copy of each descriptor is too many. */
+static void
 send_edition(struct proc *p, struct edition *edition, bool strict)
 {
+	struct outbox_owner owner = { edition, keep_edition,
+		release_edition };
 	struct proto_prepare m = { strict };
 	struct buf b = BUF_INIT;
 
@@ -94,7 +116,8 @@ send_edition(struct proc *p, struct edition *edition, bool strict)
 		if (f->master)
 			continue;
 		buf_put_str(&b, f->path);
-		send_to(p, PROTO_FILE, edition->generation, &b, f->fd);
+		send_owned(p, PROTO_FILE, edition->generation, &b, f->fd,
+		    &owner);
 	}
 	proto_prepare_put(&b, &m);
 	send_to(p, PROTO_PREPARE, edition->generation, &b,

