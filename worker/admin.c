@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "worker/conn_parts.h"
 #include "worker/prometheus.h"
 #include "worker/worker.h"
 

@@ -13,8 +13,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/settings.h"
-#include "worker/conn.h"
 #include "worker/conn_answer.h"
+#include "worker/conn_parts.h"
 #include "worker/snapshot.h"
 #include "worker/worker.h"
 

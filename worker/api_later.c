@@ -4,7 +4,7 @@
  * later.  Owns nothing: the connection keeps what is needed (upgrade.c).
  */
 #include "common/assert.h"
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 #include "worker/opening.h"
 
 #define FIELDS_MAX 16384	/* bytes of header a handler may add */

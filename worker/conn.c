@@ -4,7 +4,7 @@
  * how they end.  What comes in is in conn_input.c, what goes out in
  * conn_output.c.
  */
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>

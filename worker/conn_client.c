@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 #include "worker/proxyproto.h"
 #include "worker/realip.h"
 #include "worker/worker.h"

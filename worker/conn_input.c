@@ -4,7 +4,7 @@
  * decrypted; only what is unfinished at the end of a read is kept, in the
  * stream's input evbuffer, and there the rest of it is decrypted to.
  */
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 
 #include <openssl/ssl.h>
 #include <string.h>

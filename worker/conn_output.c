@@ -4,7 +4,7 @@
  * gather in one buffer of the worker and leave in one stream_write(); what
  * others send it waits in its stream until the end of the turn.
  */
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 
 #include "common/log.h"
 #include "worker/api.h"

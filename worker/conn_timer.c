@@ -3,7 +3,7 @@
  * Deadlines.  Traffic only notes when it happened; the timer finds out at
  * its time whether it was too long ago, so a message costs no timer work.
  */
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include "common/log.h"
 #include "worker/accept.h"
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 #include "worker/worker.h"
 
 /* What is left of a stop's time for the last flush and the exit itself. */

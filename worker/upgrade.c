@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From a whole request head to a WebSocket, or to an answer that says why not. */
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 
 #include <stdlib.h>
 

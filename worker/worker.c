@@ -20,7 +20,7 @@
 #include "common/log.h"
 #include "worker/accept.h"
 #include "worker/confine.h"
-#include "worker/conn.h"
+#include "worker/conn_parts.h"
 #include "worker/link.h"
 #include "worker/pool.h"
 #include "worker/tls_bio.h"
