@@ -92,7 +92,7 @@ addr_net_parse(const char *text, struct addr_net *net_out, struct err *err)
 bool
 addr_nets_have(const struct addr_net *nets, size_t n, const struct addr *addr)
 {
-	const uint8_t *bytes;
+	const uint8_t *bytes = NULL;	/* of a unix address: not looked at */
 
 	if (!addr_is_unix(addr))
 		bytes_of(addr, &bytes);
