@@ -176,31 +176,23 @@ struct proto_connected {
 };
 
 /* put: appends the payload.  get: false when the bytes are not such one. */
-void proto_hello_put(struct buf *, const struct proto_hello *);
-bool proto_hello_get(struct reader *, struct proto_hello *);
-void proto_metrics_put(struct buf *, const struct proto_metrics *);
-bool proto_metrics_get(struct reader *, struct proto_metrics *);
-void proto_prepare_put(struct buf *, const struct proto_prepare *);
-bool proto_prepare_get(struct reader *, struct proto_prepare *);
-void proto_tickets_put(struct buf *, const struct proto_tickets *);
-bool proto_tickets_get(struct reader *, struct proto_tickets *);
-void proto_log_put(struct buf *, const struct proto_log *);
-bool proto_log_get(struct reader *, struct proto_log *);
-void proto_access_log_put(struct buf *, const struct proto_access_log *);
-bool proto_access_log_get(struct reader *, struct proto_access_log *);
+#define PROTO_CODEC(message)                                                 \
+	void proto_##message##_put(struct buf *, const struct proto_##message *); \
+	bool proto_##message##_get(struct reader *, struct proto_##message *);
+
+PROTO_CODEC(hello)
+PROTO_CODEC(metrics)
+PROTO_CODEC(prepare)
+PROTO_CODEC(tickets)
+PROTO_CODEC(log)
+PROTO_CODEC(access_log)
+PROTO_CODEC(listener)
+PROTO_CODEC(query)
+PROTO_CODEC(answer)
+PROTO_CODEC(drain)
+PROTO_CODEC(connect)
+PROTO_CODEC(connected)
 void proto_failed_put(struct buf *, const char *text);
 bool proto_failed_get(struct reader *, struct proto_failed *);
-void proto_listener_put(struct buf *, const struct proto_listener *);
-bool proto_listener_get(struct reader *, struct proto_listener *);
-void proto_query_put(struct buf *, const struct proto_query *);
-bool proto_query_get(struct reader *, struct proto_query *);
-void proto_answer_put(struct buf *, const struct proto_answer *);
-bool proto_answer_get(struct reader *, struct proto_answer *);
-void proto_drain_put(struct buf *, const struct proto_drain *);
-bool proto_drain_get(struct reader *, struct proto_drain *);
-void proto_connect_put(struct buf *, const struct proto_connect *);
-bool proto_connect_get(struct reader *, struct proto_connect *);
-void proto_connected_put(struct buf *, const struct proto_connected *);
-bool proto_connected_get(struct reader *, struct proto_connected *);
 
 #endif
