@@ -176,8 +176,9 @@ pool_trim(void)
 		pool.lowest[class] = pool.n[class];
 	}
 	/* What a burst has left in the heap, between blocks that live on,
-	   goes back to the kernel only when it is asked to: 10,000 clients
-	   after 64 KiB from each held 2.7 KiB a client more for good. */
+	   goes back to the kernel only when it is asked to (measured, with
+	   10,000 clients: 17.5 KiB each after 64 KiB from all of them, 14.8
+	   twenty seconds later). */
 	malloc_trim(0);
 }
 
