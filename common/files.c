@@ -61,12 +61,15 @@ open_path(struct files *files, const struct config_value *value,
 {
 	const struct setting *s = value->setting;
 	bool code = (s->flags & SETTING_CODE) != 0;
+	bool secret = (s->flags & SETTING_SECRET) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
 	int fd;
 
 	if (f != NULL) {
 		f->code = f->code || code;
+		f->secret = f->secret || secret;
+		f->shown = f->shown || !secret;
 		return;
 	}
 	fd = open_file(path, &st);
@@ -84,6 +87,8 @@ open_path(struct files *files, const struct config_value *value,
 	} else {
 		f = add(files, path, fd);
 		f->code = code;
+		f->secret = secret;
+		f->shown = !secret;
 		f->st = st;
 		return;
 	}

@@ -21,6 +21,8 @@ struct file {
 	char *path;		/* as the config names it */
 	int fd;			/* read-only, close-on-exec; owned */
 	bool code;		/* a module: a change of it needs new workers */
+	bool secret;		/* named by settings that are secrets, and by */
+	bool shown;		/* others: both is possible */
 	struct stat st;		/* as it was when it was opened */
 };
 

@@ -14,6 +14,17 @@
  *    │ ◀── ANSWER ───────────────────────── │
  *    │ ── DRAIN ──────────────────────────▶ │  stops accepting, closes all
  *    │ ◀── DRAINED, end of file ─────────── │  exits 0
+ *
+ * A signer has the private keys of one generation, which never changes:
+ *
+ *  master                                signer
+ *    │ ── LOG(fd) FILE(fd)* PREPARE(fd) ──▶ │
+ *    │ ◀── READY | FAILED ───────────────── │
+ *    │ ── SIGNER(fd) ─────────────────────▶ │  for each worker
+ *    │ ── end of file ────────────────────▶ │  exits 0
+ *  worker
+ *    │ ── SIGN ───────────────────────────▶ │
+ *    │ ◀── SIGNED ───────────────────────── │
  */
 #ifndef WSSD_COMMON_PROTO_H
 #define WSSD_COMMON_PROTO_H
@@ -67,6 +78,12 @@ enum proto_type {
 	PROTO_DRAINED,		/* w→m  no connection is left */
 	PROTO_BOARD,		/* m→w  fd: the board, read-only */
 	PROTO_ACCESS_LOG,	/* m→w  fd, or none: off; proto_access_log */
+	PROTO_SIGNER,		/* m→w, m→s  generation; fd: one end each of a
+				   channel between the two.  It comes before
+				   the PREPARE of that generation, and again
+				   when the signer was started again */
+	PROTO_SIGN,		/* w→s  proto_sign */
+	PROTO_SIGNED,		/* s→w  proto_signed */
 	PROTO_TYPES
 };
 
@@ -132,6 +149,28 @@ struct proto_drain {
 	char reason[124];
 };
 
+#define PROTO_KEY_ID 32	/* SHA-256 of the SubjectPublicKeyInfo */
+#define PROTO_TBS_MAX 2304	/* DHE with 8,192 bits */
+#define PROTO_SIGNATURE_MAX 1024	/* RSA with 8,192 bits */
+
+enum proto_scheme { PROTO_RSA_PKCS1, PROTO_RSA_PSS, PROTO_ECDSA,
+	PROTO_ED25519, PROTO_SCHEMES };
+struct proto_sign {
+	uint64_t id;		/* comes back in the answer */
+	uint8_t key[PROTO_KEY_ID];
+	uint8_t scheme;		/* enum proto_scheme */
+	char digest[16];	/* "SHA256"; "" for Ed25519 */
+	uint16_t len;
+	uint8_t tbs[PROTO_TBS_MAX];	/* what is signed, whole: the signer
+					   sees what it is (tbs.h) */
+};
+
+struct proto_signed {
+	uint64_t id;
+	uint16_t len;		/* 0: it was refused */
+	uint8_t signature[PROTO_SIGNATURE_MAX];
+};
+
 /* put: appends the payload.  get: false when the bytes are not such one. */
 void proto_hello_put(struct buf *, const struct proto_hello *);
 bool proto_hello_get(struct reader *, struct proto_hello *);
@@ -153,5 +192,9 @@ void proto_answer_put(struct buf *, const struct proto_answer *);
 bool proto_answer_get(struct reader *, struct proto_answer *);
 void proto_drain_put(struct buf *, const struct proto_drain *);
 bool proto_drain_get(struct reader *, struct proto_drain *);
+void proto_sign_put(struct buf *, const struct proto_sign *);
+bool proto_sign_get(struct reader *, struct proto_sign *);
+void proto_signed_put(struct buf *, const struct proto_signed *);
+bool proto_signed_get(struct reader *, struct proto_signed *);
 
 #endif

@@ -44,7 +44,9 @@ enum setting_flag {
 	SETTING_CODE = 4,	/* with FILE: a shared object */
 	SETTING_OPTION = 8,	/* only for the route's handler `handler' */
 	SETTING_FOLDER = 16,	/* its files are opened, as with FILE */
-	SETTING_SWITCH = 32	/* with WORD: off is the first, on the last */
+	SETTING_SWITCH = 32,	/* with WORD: off is the first, on the last */
+	SETTING_SECRET = 64	/* with FILE: no worker gets it when a signer
+				   has the keys */
 };
 
 /* What a reload does with a new value. */

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "master/redact.h"
+#include "master/signer.h"
 
 /* One takes less than a millisecond, but there is other work, too. */
 #define CONTEXT_MS 20
@@ -51,6 +53,37 @@ seal_bundle(const struct bundle *bundle, struct err *err)
 	return fd;
 }
 
+/* For the workers: copies of certificate files that have the key in them. */
+static int
+hide_keys(struct edition *s, struct err *err)
+{
+	if (!signer_is_needed(s->config))
+		return 0;
+	s->public_fds = xcalloc(s->files.n, sizeof(*s->public_fds));
+	for (size_t i = 0; i < s->files.n; i++)
+		s->public_fds[i] = -1;
+	for (size_t i = 0; i < s->files.n; i++) {
+		const struct file *f = &s->files.items[i];
+
+		if (!f->code && (f->shown || !f->secret) && redact_file(f->fd,
+		    &s->public_fds[i], err) != 0)
+			return err_prefix(err, "%s", f->path);
+	}
+	return 0;
+}
+
+int
+edition_worker_fd(const struct edition *s, const struct file *f)
+{
+	size_t i = (size_t)(f - s->files.items);
+
+	if (s->public_fds == NULL)
+		return f->fd;
+	if (f->secret && !f->shown)
+		return -1;
+	return s->public_fds[i] >= 0 ? s->public_fds[i] : f->fd;
+}
+
 struct edition *
 edition_load(const char *path, uint32_t generation,
     struct config_errors *errors)
@@ -67,7 +100,7 @@ edition_load(const char *path, uint32_t generation,
 	if (s->config == NULL || files_open(&s->files, s->config, errors) != 0)
 		goto fail;
 	s->bundle_fd = seal_bundle(s->config->bundle, &err);
-	if (s->bundle_fd < 0) {
+	if (s->bundle_fd < 0 || hide_keys(s, &err) != 0) {
 		config_error(errors, place, "%s", err.text);
 		goto fail;
 	}
@@ -95,6 +128,11 @@ edition_unref(struct edition *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
+	signer_end(s->signer, false);
+	for (size_t i = 0; s->public_fds != NULL && i < s->files.n; i++)
+		if (s->public_fds[i] >= 0)
+			close(s->public_fds[i]);
+	free(s->public_fds);
 	if (s->config != NULL)
 		config_unref(s->config);
 	files_done(&s->files);

@@ -20,6 +20,9 @@ struct edition {
 	struct config *config;
 	struct files files;
 	int bundle_fd;		/* what PREPARE carries */
+	int *public_fds;	/* of files: without private keys; -1 where
+				   the file has none.  NULL: no isolation */
+	struct signer *signer;	/* has the private keys; NULL: the workers */
 };
 
 /*
@@ -28,6 +31,11 @@ struct edition {
  */
 struct edition *edition_load(const char *path, uint32_t generation,
     struct config_errors *);
+/*
+ * What a worker gets of a file: the file, a copy without private keys, or -1:
+ * nothing.
+ */
+int edition_worker_fd(const struct edition *, const struct file *);
 /*
  * How much longer than usual a worker may take to load it: it has so many
  * certificates.

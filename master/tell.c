@@ -9,6 +9,7 @@
 #include "common/assert.h"
 #include "master/logfiles.h"
 #include "master/proc_parts.h"
+#include "master/signer.h"
 
 static void
 send_to(struct proc *p, enum proto_type type, uint32_t generation,
@@ -70,17 +71,36 @@ send_metrics(struct proc *p)
 	p->cell_fd = -1;
 }
 
+void
+proc_send_signer(struct proc *p, struct edition *edition)
+{
+	int fd = signer_channel(edition->signer);
+
+	if (fd < 0) {
+		proc_kill_because(p, "cannot be given a channel to the "
+		    "signer: killed");
+		return;
+	}
+	send_to(p, PROTO_SIGNER, edition->generation, NULL, fd);
+	close(fd);
+}
+
 static void
 send_edition(struct proc *p, struct edition *edition, bool strict)
 {
 	struct proto_prepare m = { strict };
 	struct buf b = BUF_INIT;
 
+	if (edition->signer != NULL)
+		proc_send_signer(p, edition);
 	for (size_t i = 0; i < edition->files.n; i++) {
 		const struct file *f = &edition->files.items[i];
+		int fd = edition_worker_fd(edition, f);
 
+		if (fd < 0)
+			continue;
 		buf_put_str(&b, f->path);
-		send_to(p, PROTO_FILE, edition->generation, &b, f->fd);
+		send_to(p, PROTO_FILE, edition->generation, &b, fd);
 	}
 	proto_prepare_put(&b, &m);
 	send_to(p, PROTO_PREPARE, edition->generation, &b,

@@ -13,6 +13,8 @@
 #include "common/assert.h"
 #include "common/map.h"
 #include "worker/api.h"
+#include "worker/remote_key.h"
+#include "worker/worker.h"
 
 /* ---- contexts --------------------------------------------------------- */
 
@@ -189,11 +191,14 @@ snapshot_free(struct snapshot *s)
 struct snapshot *
 snapshot_new(struct worker *worker, struct config *config,
     unsigned generation, const struct snapshot *before,
-    const struct files *files, const struct modules *modules, bool strict,
-    struct buf *warnings, struct err *err)
+    struct signing *signing, const struct files *files,
+    const struct modules *modules, bool strict, struct buf *warnings,
+    struct err *err)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
-	struct tls_ctx_source source = { files, strict, NULL };
+	struct remote_signer signer = { worker->remote_keys, signing };
+	struct tls_ctx_source source = { files, strict, NULL,
+		signing != NULL ? &signer : NULL };
 
 	s->refs = 1;
 	s->generation = generation;
@@ -378,7 +383,7 @@ snapshot_route(struct snapshot *s, const char *listen, struct slice host,
 		if (host_score == 0 || !listen_matches(&c->listen, listen) ||
 		    !path_matches(c->path, path))
 			continue;
-		score = strlen(c->path) * 4 + (unsigned)host_score * 2 -
+		score = strlen(c->path) * 4 + (size_t)host_score * 2 -
 		    (c->listen.n == 0);
 		if (score > best_score) {
 			best = &s->routes[i];
