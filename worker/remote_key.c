@@ -200,17 +200,18 @@ ec_operation(int operation)
 
 /* ---- the provider ------------------------------------------------------- */
 
-#define KEY_FUNCTIONS(new_)                                                  \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_NEW, new_),                               \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free),                          \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has),                            \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match),                        \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import),                      \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_types),                 \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export),                      \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_types),                 \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params),              \
-	REMOTE_FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable)
+#define ENTRY REMOTE_FUNCTION
+#define KEY_FUNCTIONS(new_) \
+	ENTRY(OSSL_FUNC_KEYMGMT_NEW, new_), \
+	ENTRY(OSSL_FUNC_KEYMGMT_FREE, key_free), \
+	ENTRY(OSSL_FUNC_KEYMGMT_HAS, key_has), \
+	ENTRY(OSSL_FUNC_KEYMGMT_MATCH, key_match), \
+	ENTRY(OSSL_FUNC_KEYMGMT_IMPORT, key_import), \
+	ENTRY(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_types), \
+	ENTRY(OSSL_FUNC_KEYMGMT_EXPORT, key_export), \
+	ENTRY(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_types), \
+	ENTRY(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params), \
+	ENTRY(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable)
 
 static const OSSL_DISPATCH rsa_functions[] = {
 	KEY_FUNCTIONS(rsa_new),

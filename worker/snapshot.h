@@ -64,7 +64,8 @@ struct snapshot {
  */
 struct snapshot *snapshot_new(struct worker *, struct config *,
     unsigned generation, const struct snapshot *before, struct signing *,
-    const struct files *, const struct modules *, bool strict, struct buf *warnings, struct err *);
+    const struct files *, const struct modules *, bool strict,
+    struct buf *warnings, struct err *);
 struct snapshot *snapshot_ref(struct snapshot *);
 /* The last one calls the handlers' teardown. */
 void snapshot_unref(struct snapshot *);
