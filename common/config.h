@@ -54,7 +54,7 @@ struct config_daemon {
 	char *log;			/* "stderr", "syslog" or a path */
 	enum config_log log_kind;	/* which of them */
 	uint64_t log_level;		/* enum log_level */
-	bool sandbox;			/* workers: seccomp and Landlock */
+	bool sandbox, key_isolation;
 	char *access_log;		/* "off", "stderr", "syslog", a path */
 	uint64_t access_log_format;	/* enum config_access_format */
 	uint64_t stop_timeout_ms;

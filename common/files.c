@@ -64,6 +64,7 @@ open_path(struct files *files, const struct config_value *value,
 	bool code = (s->flags & SETTING_CODE) != 0;
 	bool folder = (s->flags & SETTING_DIRECTORY) != 0;
 	bool master = (s->flags & SETTING_MASTER) != 0;
+	bool secret = (s->flags & SETTING_SECRET) != 0;
 	struct file *f = find_file(files, path);
 	struct stat st;
 	int fd;
@@ -71,6 +72,8 @@ open_path(struct files *files, const struct config_value *value,
 	if (f != NULL) {
 		f->code = f->code || code;
 		f->master = f->master && master;
+		f->secret = f->secret || secret;
+		f->shown = f->shown || !secret;
 		return;
 	}
 	fd = open_file(path, folder, &st);
@@ -89,6 +92,8 @@ open_path(struct files *files, const struct config_value *value,
 		f = add(files, path, fd);
 		f->code = code;
 		f->master = master;
+		f->secret = secret;
+		f->shown = !secret;
 		f->st = st;
 		return;
 	}

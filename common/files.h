@@ -22,6 +22,8 @@ struct file {
 	int fd;			/* read-only, close-on-exec; owned */
 	bool master;		/* not for workers */
 	bool code;		/* a module: a change of it needs new workers */
+	bool secret;		/* named by settings that are secrets, and by */
+	bool shown;		/* others: both is possible */
 	struct stat st;		/* as it was when it was opened */
 };
 

@@ -5,6 +5,8 @@
  * behind the last one.
  */
 #include "common/proto.h"
+#include "common/proto_sign.h"
+#include "common/proto_connect.h"
 
 #include <string.h>
 
@@ -36,6 +38,9 @@ static const char *const names[PROTO_TYPES] = {
 	[PROTO_ACCESS_LOG] = "ACCESS_LOG",
 	[PROTO_CONNECT] = "CONNECT",
 	[PROTO_CONNECTED] = "CONNECTED",
+	[PROTO_SIGNER] = "SIGNER",
+	[PROTO_SIGN] = "SIGN",
+	[PROTO_SIGNED] = "SIGNED",
 };
 
 const char *
@@ -283,5 +288,71 @@ proto_connected_get(struct reader *r, struct proto_connected *m)
 	m->id = reader_u32(r);
 	m->error = reader_u32(r);
 	m->addresses = reader_u32(r);
+	return reader_end(r);
+}
+
+static void
+get_bytes(struct reader *r, uint8_t *out, size_t len)
+{
+	if (r->bad || r->len < len) {
+		r->bad = true;
+		return;
+	}
+	memcpy(out, r->data, len);
+	r->data += len;
+	r->len -= len;
+}
+
+/* Bytes with their length before them, at most max. */
+static uint16_t
+get_counted(struct reader *r, uint8_t *out, size_t max)
+{
+	uint16_t len = reader_u16(r);
+
+	if (len > max) {
+		r->bad = true;
+		return 0;
+	}
+	get_bytes(r, out, len);
+	return len;
+}
+
+void
+proto_sign_put(struct buf *b, const struct proto_sign *m)
+{
+	ASSERT(m->len <= PROTO_TBS_MAX);
+	buf_put_u64(b, m->id);
+	buf_put(b, m->key, sizeof(m->key));
+	buf_put_u8(b, m->scheme);
+	buf_put_str(b, m->digest);
+	buf_put_u16(b, m->len);
+	buf_put(b, m->tbs, m->len);
+}
+
+bool
+proto_sign_get(struct reader *r, struct proto_sign *m)
+{
+	m->id = reader_u64(r);
+	get_bytes(r, m->key, sizeof(m->key));
+	m->scheme = reader_u8(r);
+	reader_str(r, m->digest, sizeof(m->digest));
+	m->len = get_counted(r, m->tbs, sizeof(m->tbs));
+	return reader_end(r) && m->scheme < PROTO_SCHEMES;
+}
+
+void
+proto_signed_put(struct buf *b, const struct proto_signed *m)
+{
+	ASSERT(m->len <= PROTO_SIGNATURE_MAX);
+	buf_put_u64(b, m->id);
+	buf_put_u16(b, m->len);
+	buf_put(b, m->signature, m->len);
+}
+
+bool
+proto_signed_get(struct reader *r, struct proto_signed *m)
+{
+	m->id = reader_u64(r);
+	m->len = get_counted(r, m->signature, sizeof(m->signature));
 	return reader_end(r);
 }

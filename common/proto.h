@@ -16,6 +16,17 @@
  *    │ ── CONNECTED(fd) ──────────────────▶ │
  *    │ ── DRAIN ──────────────────────────▶ │  stops accepting, closes all
  *    │ ◀── DRAINED, end of file ─────────── │  exits 0
+ *
+ * A signer has the private keys of one generation, which never changes:
+ *
+ *  master                                signer
+ *    │ ── LOG(fd) FILE(fd)* PREPARE(fd) ──▶ │
+ *    │ ◀── READY | FAILED ───────────────── │
+ *    │ ── SIGNER(fd) ─────────────────────▶ │  for each worker
+ *    │ ── end of file ────────────────────▶ │  exits 0
+ *  worker
+ *    │ ── SIGN ───────────────────────────▶ │
+ *    │ ◀── SIGNED ───────────────────────── │
  */
 #ifndef WSSD_COMMON_PROTO_H
 #define WSSD_COMMON_PROTO_H
@@ -76,6 +87,12 @@ enum proto_type {
 				   when error is not 0 */
 	PROTO_TICKETS,		/* m→w  proto_tickets: replaces all keys, at
 				   any time; the receiver wipes the message */
+	PROTO_SIGNER,		/* m→w, m→s  generation; fd: one end each of a
+				   channel between the two.  It comes before
+				   the PREPARE of that generation, and again
+				   when the signer was started again */
+	PROTO_SIGN,		/* w→s  proto_sign */
+	PROTO_SIGNED,		/* s→w  proto_signed */
 	PROTO_TYPES
 };
 
@@ -157,24 +174,6 @@ struct proto_drain {
 	char reason[124];
 };
 
-/*
- * A worker has no file system, looks up no names and need not be able to make
- * sockets: the master connects for it, and only to an endpoint that stands in
- * a config this worker has been given.
- */
-struct proto_connect {
-	uint32_t id;		/* comes back in CONNECTED */
-	uint32_t attempt;	/* of the addresses that a name has, this one,
-				   from 0 */
-	char endpoint[PROTO_NAME_MAX * 2];	/* of struct upstream */
-};
-
-struct proto_connected {
-	uint32_t id;
-	uint32_t error;		/* errno, or 0 */
-	uint32_t addresses;	/* how many the endpoint has */
-};
-
 /* put: appends the payload.  get: false when the bytes are not such one. */
 #define PROTO_CODEC(message)                                                 \
 	void proto_##message##_put(struct buf *, const struct proto_##message *); \
@@ -190,8 +189,6 @@ PROTO_CODEC(listener)
 PROTO_CODEC(query)
 PROTO_CODEC(answer)
 PROTO_CODEC(drain)
-PROTO_CODEC(connect)
-PROTO_CODEC(connected)
 void proto_failed_put(struct buf *, const char *text);
 bool proto_failed_get(struct reader *, struct proto_failed *);
 

@@ -23,6 +23,7 @@ struct config;
 /* Who needs a row of the table.  Rows of nobody's are everybody's. */
 enum sandbox_feature {
 	SANDBOX_WORKER = 1,	/* loop, clients, the master's messages */
+	SANDBOX_SIGNER = 8,	/* signs, and reads keys at its start */
 	SANDBOX_FOLDERS = 2,	/* opens files, to read, beneath folders that
 				   it was given as descriptors */
 	SANDBOX_IO_URING = 4,	/* a ring that was made before.  Calls within

@@ -20,6 +20,7 @@
 
 #define ALL 0
 #define WORKER SANDBOX_WORKER
+#define SIGNER SANDBOX_SIGNER
 #define FOLDERS SANDBOX_FOLDERS
 #define IO_URING SANDBOX_IO_URING
 
@@ -56,7 +57,7 @@ static const struct sandbox_row table[] = {
 { "fstat", ALL, .reason = "size of a passed file" },
 { "newfstatat", ALL, .conditions = HAS(3, AT_EMPTY_PATH),
   .reason = "what fstat(3) calls" },
-{ "pread64", WORKER, .reason = "certificates, at a reload" },
+{ "pread64", WORKER | SIGNER, .reason = "certificates and keys" },
 { "lseek", WORKER, .reason = "stdio on passed files" },
 { "fcntl", ALL, .conditions = IS(1, F_GETFD), .reason = "close-on-exec" },
 { "fcntl", ALL, .conditions = IS(1, F_SETFD), .reason = "close-on-exec" },
@@ -68,10 +69,10 @@ static const struct sandbox_row table[] = {
   .reason = "whether a memfd can change" },
 
 /* The loop. */
-{ "epoll_wait", ALL, .reason = "libevent" },
-{ "epoll_pwait", ALL, .reason = "libevent" },
-{ "epoll_pwait2", ALL, .reason = "newer libevents" },
-{ "epoll_ctl", ALL, .reason = "libevent" },
+{ "epoll_wait", WORKER, .reason = "libevent" },
+{ "epoll_pwait", WORKER, .reason = "libevent" },
+{ "epoll_pwait2", WORKER, .reason = "newer libevents" },
+{ "epoll_ctl", WORKER, .reason = "libevent" },
 { "poll", ALL, .reason = "libraries that wait for one descriptor" },
 { "ppoll", ALL, .reason = "libraries that wait for one descriptor" },
 
@@ -119,7 +120,8 @@ static const struct sandbox_row table[] = {
 { "getegid", ALL, .reason = "libraries that ask whether they are root" },
 { "uname", ALL, .reason = "libraries that ask for the kernel's version" },
 { "getrusage", ALL, .reason = "libraries that measure themselves" },
-{ "sched_getaffinity", WORKER, .reason = "workers = auto, at a reload" },
+{ "sched_getaffinity", WORKER | SIGNER,
+  .reason = "workers = auto, at a reload" },
 { "sysinfo", ALL, .reason = "qsort: how much memory there is" },
 { "prlimit64", ALL, .conditions = IS(2, 0),
   .reason = "libraries that ask for a limit; without setting it" },

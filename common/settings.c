@@ -74,6 +74,11 @@ static const struct setting table[] = {
   .help = "Whether the kernel refuses the workers what they have no use for: "
   "files, other programs and processes, connections to elsewhere, and most "
   "system calls.  A module that needs such things needs off." },
+{ .key = "key_isolation", DAEMON(key_isolation), .type = SETTING_BOOL,
+  .reload = SETTING_ROLL, .initial = "on",
+  .help = "Whether the private keys are in a process of their own, "
+  "wssd-signer, which signs for the workers; they never have a key.  off "
+  "saves that process and some time in each TLS handshake." },
 { .key = "run_dir", DAEMON(run_dir), .type = SETTING_STRING,
   .reload = SETTING_RESTART, .initial = "auto",
   .help = "The folder of the control socket and the pid file.  auto means "
@@ -216,12 +221,12 @@ static const struct setting table[] = {
   "CA behind it.  Two files with a comma between, one with an ECDSA and one "
   "with an RSA certificate: each client gets the one it understands." },
 { .key = "local_pk", CONTEXT(local_pk), .type = SETTING_LIST,
-  .flags = SETTING_FILE, .example = "/etc/wssd/server.key",
+  .flags = SETTING_FILE | SETTING_SECRET, .example = "/etc/wssd/server.key",
   .help = "The certificate's private key in PEM form, or as many as there "
   "are certificates, in the same order.  When it is not set, the key stands "
   "in the file of local_cert." },
 { .key = "passphrase_file", CONTEXT(passphrase_file), .type = SETTING_STRING,
-  .flags = SETTING_FILE, .example = "/etc/wssd/passphrase",
+  .flags = SETTING_FILE | SETTING_SECRET, .example = "/etc/wssd/passphrase",
   .help = "A file whose first line is the passphrase of the private key." },
 { .key = "ocsp_staple", CONTEXT(ocsp_staple), .type = SETTING_LIST,
   .flags = SETTING_FILE, .example = "/etc/wssd/server.ocsp",

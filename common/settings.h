@@ -46,7 +46,9 @@ enum setting_flag {
 	SETTING_FOLDER = 16,	/* its files are opened, as with FILE */
 	SETTING_SWITCH = 32,	/* with WORD: off is the first, on the last */
 	SETTING_DIRECTORY = 64,	/* with FILE: a folder itself is opened */
-	SETTING_MASTER = 128	/* with FILE: not for the workers */
+	SETTING_MASTER = 128,	/* with FILE: not for the workers */
+	SETTING_SECRET = 256	/* with FILE: no worker gets it when a signer
+				   has the keys */
 };
 
 /* What a reload does with a new value. */

@@ -15,6 +15,7 @@
 #include "common/privdrop.h"
 #include "master/listen.h"
 #include "master/master.h"
+#include "master/signer.h"
 #include "master/trial.h"
 
 #define DAEMON_ANSWERS_MS 2000
@@ -144,24 +145,55 @@ on_verdict(void *arg, const struct trial_verdict *v)
 {
 	struct check *c = arg;
 
+	signer_end(c->edition->signer, true);
+	c->edition->signer = NULL;
 	if (!v->ok)
 		complain(c, v->text);
 	else if (v->text[0] != '\0')
 		print_lines(v->text);
 }
 
-/* The loop ends by itself when the trial process is gone. */
 static void
 try_worker(struct check *c)
 {
 	struct err err = ERR_INIT;
 
-	c->world.worker_fd = spawn_open_worker(&err);
-	if (c->world.worker_fd < 0 || trial_start(&c->world, c->edition, true,
-	    on_verdict, c, &err) == NULL) {
+	if (trial_start(&c->world, c->edition, true, on_verdict, c,
+	    &err) == NULL)
+		complain(c, err.text);
+}
+
+static void
+on_signer(void *arg, const struct signer_verdict *v)
+{
+	struct check *c = arg;
+
+	if (v->ok) {
+		try_worker(c);
+		return;
+	}
+	complain(c, v->text);
+	signer_end(c->edition->signer, true);
+	c->edition->signer = NULL;
+}
+
+/* The loop ends by itself when the trial processes are gone. */
+static void
+try_processes(struct check *c)
+{
+	struct err err = ERR_INIT;
+
+	c->world.signer_fd = spawn_open(SPAWN_SIGNER, &err);
+	c->world.worker_fd = spawn_open(SPAWN_WORKER, &err);
+	if (c->world.worker_fd < 0) {
 		complain(c, err.text);
 		return;
 	}
+	if (!signer_is_needed(c->edition->config))
+		try_worker(c);
+	else if (signer_start(&c->world, c->edition, on_signer, c,
+	    &err) != 0)
+		complain(c, err.text);
 	event_base_dispatch(c->world.base);
 }
 
@@ -169,13 +201,14 @@ int
 check_run(const char *config_path)
 {
 	struct check c = { .logs = LOGFILES_INIT, .world = {
-		.worker_fd = -1, .board_fd = -1 } };
+		.worker_fd = -1, .signer_fd = -1, .board_fd = -1 } };
 	bool user_exists;
 
 	/* What is wrong is printed once; a log would say it again. */
 	c.logs.fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	log_to(c.logs.fd, LOG_FORMAT_PLAIN);
 	list_init(&c.world.procs);
+	list_init(&c.world.signers);
 	c.world.logs = &c.logs;
 	c.world.base = event_base_new();
 	if (c.world.base != NULL && load(&c, config_path) == 0) {
@@ -183,13 +216,16 @@ check_run(const char *config_path)
 		check_addresses(&c);
 		/* Without its user it would only die. */
 		if (user_exists)
-			try_worker(&c);
+			try_processes(&c);
 		if (c.exit_code == EXIT_OK)
 			printf("%s: ok\n", config_path);
 	}
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);
 	logfiles_done(&c.logs);
 	edition_unref(c.edition);
+	signers_free(&c.world);
+	if (c.world.signer_fd >= 0)
+		close(c.world.signer_fd);
 	if (c.world.worker_fd >= 0)
 		close(c.world.worker_fd);
 	if (c.world.base != NULL)

@@ -8,6 +8,7 @@
 #define WSSD_MASTER_CONNECT_H
 
 #include "common/proto.h"
+#include "common/proto_connect.h"
 #include "master/edition.h"
 
 /*

@@ -8,7 +8,7 @@
 #include "master/ctl.h"
 
 /* 256 workers, each with all the time it may take to become ready. */
-#define ROLLING_WITHIN_MS (256 * 30000)
+#define ROLLING_WITHIN_MS (256 * 30000ull)
 
 static int
 roll(const struct ctl *ctl)

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "master/redact.h"
+#include "master/signer.h"
 #include "master/tickets.h"
 
 /* One takes less than a millisecond, but there is other work, too. */
@@ -68,6 +70,41 @@ read_tickets(struct edition *s, struct config_errors *errors)
 	return -1;
 }
 
+/* For the workers: copies of certificate files that have the key in them. */
+static int
+hide_keys(struct edition *s, struct err *err)
+{
+	if (!signer_is_needed(s->config))
+		return 0;
+	s->public_fds = xcalloc(s->files.n, sizeof(*s->public_fds));
+	for (size_t i = 0; i < s->files.n; i++)
+		s->public_fds[i] = -1;
+	for (size_t i = 0; i < s->files.n; i++) {
+		const struct file *f = &s->files.items[i];
+
+		if (f->code || f->master || !S_ISREG(f->st.st_mode) ||
+		    (f->secret && !f->shown))
+			continue;
+		if (redact_file(f->fd, &s->public_fds[i], err) != 0)
+			return err_prefix(err, "%s", f->path);
+	}
+	return 0;
+}
+
+int
+edition_worker_fd(const struct edition *s, const struct file *f)
+{
+	size_t i = (size_t)(f - s->files.items);
+
+	if (f->master)
+		return -1;
+	if (s->public_fds == NULL)
+		return f->fd;
+	if (f->secret && !f->shown)
+		return -1;
+	return s->public_fds[i] >= 0 ? s->public_fds[i] : f->fd;
+}
+
 struct edition *
 edition_load(const char *path, uint32_t generation,
     struct config_errors *errors)
@@ -87,7 +124,7 @@ edition_load(const char *path, uint32_t generation,
 	    names_look_up(&s->names, s->config, errors) != 0)
 		goto fail;
 	s->bundle_fd = seal_bundle(s->config->bundle, &err);
-	if (s->bundle_fd < 0) {
+	if (s->bundle_fd < 0 || hide_keys(s, &err) != 0) {
 		config_error(errors, place, "%s", err.text);
 		goto fail;
 	}
@@ -103,6 +140,7 @@ edition_renew(const struct edition *old, uint32_t generation,
 {
 	struct edition *s = xcalloc(1, sizeof(*s));
 	struct config_place none = { NULL, 0 };
+	struct err err = ERR_INIT;
 
 	s->refs = 1;
 	s->generation = generation;
@@ -114,8 +152,11 @@ edition_renew(const struct edition *old, uint32_t generation,
 		config_error(errors, none, "cannot keep the config open: %s",
 		    strerror(errno));
 	else if (files_open_again(&s->files, &old->files, s->config,
-	    errors) == 0 && read_tickets(s, errors) == 0)
-		return s;
+	    errors) == 0 && read_tickets(s, errors) == 0) {
+		if (hide_keys(s, &err) == 0)
+			return s;
+		config_error(errors, none, "%s", err.text);
+	}
 	edition_unref(s);
 	return NULL;
 }
@@ -139,6 +180,11 @@ edition_unref(struct edition *s)
 	if (s == NULL || --s->refs > 0)
 		return;
 	names_done(&s->names);
+	signer_end(s->signer, false);
+	for (size_t i = 0; s->public_fds != NULL && i < s->files.n; i++)
+		if (s->public_fds[i] >= 0)
+			close(s->public_fds[i]);
+	free(s->public_fds);
 	if (s->config != NULL)
 		config_unref(s->config);
 	files_done(&s->files);

@@ -25,6 +25,9 @@ struct edition {
 	struct names names;	/* of upstreams */
 	int bundle_fd;		/* what PREPARE carries */
 	struct proto_tickets ticket_keys;	/* of ticket_key_file; n = 0 */
+	int *public_fds;	/* of files: without private keys; -1 where
+				   the file has none.  NULL: no isolation */
+	struct signer *signer;	/* has the private keys; NULL: the workers */
 };
 
 /*
@@ -40,6 +43,11 @@ struct edition *edition_load(const char *path, uint32_t generation,
  */
 struct edition *edition_renew(const struct edition *, uint32_t generation,
     struct config_errors *);
+/*
+ * What a worker gets of a file: the file, a copy without private keys, or -1:
+ * nothing.
+ */
+int edition_worker_fd(const struct edition *, const struct file *);
 /*
  * How much longer than usual a worker may take to load it: it has so many
  * certificates.

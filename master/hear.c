@@ -10,6 +10,7 @@
 
 #include "common/chan.h"
 #include "common/log.h"
+#include "common/proto_connect.h"
 #include "common/str.h"
 #include "master/connect.h"
 #include "master/proc_parts.h"

@@ -19,6 +19,7 @@
 #include "master/expiry.h"
 #include "master/fdstore.h"
 #include "master/publish.h"
+#include "master/signer.h"
 #include "master/start.h"
 #include "master/status.h"
 
@@ -142,6 +143,30 @@ start_workers(struct master *m)
 		slot_event(&m->slots[i], SLOT_START);
 }
 
+static void
+on_signer(void *arg, const struct signer_verdict *v)
+{
+	struct master *m = arg;
+
+	if (v->ok)
+		start_workers(m);
+	else
+		master_start_failed(m, v->config_failed, v->text);
+}
+
+/* First who has the keys, then who needs them. */
+static void
+start_processes(struct master *m)
+{
+	struct err err = ERR_INIT;
+
+	if (!signer_is_needed(m->edition->config))
+		start_workers(m);
+	else if (signer_start(&m->world, m->edition, on_signer, m,
+	    &err) != 0)
+		master_start_failed(m, false, err.text);
+}
+
 /* --- what it hears --------------------------------------------------------------- */
 
 static void
@@ -206,6 +231,7 @@ master_reopen_logs(struct master *m, struct err *err)
 		if (p->state != PROC_KILLED)
 			proc_send_log(p);
 	}
+	signers_send_log(&m->world);
 	return 0;
 }
 
@@ -265,6 +291,8 @@ reap_strangers(const struct master *m)
 			if (LIST_ITEM(pos, struct proc, link)->child.pid ==
 			    info.si_pid)
 				return;
+		if (signers_have(&m->world, info.si_pid))
+			return;
 		waitpid(info.si_pid, NULL, WNOHANG);
 	}
 }
@@ -341,7 +369,7 @@ run_loop(struct master *m)
 	certwatch_renew(m->certwatch);
 	m->expiry = expiry_new();
 	add_events(m);
-	start_workers(m);
+	start_processes(m);
 	if (m->state != MASTER_STOPPING || !list_empty(&m->world.procs))
 		event_base_dispatch(m->world.base);
 	if (m->exit_code == EXIT_OK)
@@ -367,11 +395,12 @@ master_run(const struct master_options *options)
 		.logs = LOGFILES_INIT, .access_log = LOGFILES_INIT,
 		.notify = { .fd = -1 },
 		.inherit = INHERIT_INIT, .world = { .worker_fd = -1,
-		.board_fd = -1 } };
+		.signer_fd = -1, .board_fd = -1 } };
 
 	/* First of all: their numbers are known, others' are not. */
 	inherit_take(&m.inherit);
 	list_init(&m.world.procs);
+	list_init(&m.world.signers);
 	list_init(&m.listings);
 	m.started_at = time(NULL);
 	m.started_ms = proc_now_ms();

@@ -50,7 +50,8 @@ struct proc_owner {
 struct proc_world {
 	struct event_base *base;
 	struct list procs;		/* every struct proc */
-	int worker_fd;
+	struct list signers;		/* every struct signer */
+	int worker_fd, signer_fd;
 	uint64_t hash_key[2];
 	const struct logfiles *logs, *access_log;
 	int board_fd;			/* -1: check, which has none */
@@ -103,6 +104,8 @@ void proc_send_peer(struct proc *, unsigned slot, int cell_ro_fd);
 /* Both logs. */
 void proc_send_log(struct proc *);
 void proc_send_tickets(struct proc *);
+/* A new channel to the edition's signer. */
+void proc_send_signer(struct proc *, struct edition *);
 /* In RUNNING: a new edition.  READY or FAILED is told to the owner. */
 void proc_prepare(struct proc *, struct edition *);
 void proc_listen(struct proc *, const struct listen_row *, unsigned slot);

@@ -3,6 +3,7 @@
 #ifndef WSSD_MASTER_PROC_PARTS_H
 #define WSSD_MASTER_PROC_PARTS_H
 
+#include "common/proto_connect.h"
 #include "master/proc.h"
 
 /* A copy becomes the process's text. */

@@ -15,6 +15,7 @@
 #include "common/sandbox.h"
 #include "common/settings.h"
 #include "master/master.h"
+#include "master/signer.h"
 #include "master/trial.h"
 #include "master/roll.h"
 
@@ -347,6 +348,30 @@ check_user(struct job *job, struct err *err)
 	return privdrop_lookup(d->user, d->group, &ids, err);
 }
 
+static void
+hand_out(struct job *job)
+{
+	if (must_roll(job))
+		try_first(job);
+	else
+		prepare_living(job);
+}
+
+static void
+on_signer(void *arg, const struct signer_verdict *v)
+{
+	struct job *job = arg;
+	char copy[PROTO_TEXT_MAX];
+
+	if (v->ok) {
+		hand_out(job);
+		return;
+	}
+	/* The text is the signer's, which ends with the job's edition. */
+	snprintf(copy, sizeof(copy), "%s", v->text);
+	job_finish(job, v->config_failed ? EXIT_CONFIG : EXIT_GENERIC, copy);
+}
+
 void
 reload_start(struct job *job)
 {
@@ -367,8 +392,9 @@ reload_start(struct job *job)
 		job_finish(job, EXIT_GENERIC, err.text);
 		return;
 	}
-	if (must_roll(job))
-		try_first(job);
-	else
-		prepare_living(job);
+	if (!signer_is_needed(job->edition->config))
+		hand_out(job);
+	else if (signer_start(&m->world, job->edition, on_signer, job,
+	    &err) != 0)
+		job_finish(job, EXIT_GENERIC, err.text);
 }

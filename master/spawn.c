@@ -17,15 +17,15 @@
 
 #include "common/chan.h"
 
-#define WORKER_NAME "wssd-worker"
+#define NAME_MAX_BYTES 32
 #define CHILD_CHAN 3
 /* Above everything the child is given, so that a dup2 cannot hit it. */
 #define LOWEST_WORKER_FD 10
 
 static int
-open_beside(struct err *err)
+open_beside(const char *name, struct err *err)
 {
-	char path[PATH_MAX + sizeof(WORKER_NAME)];
+	char path[PATH_MAX + NAME_MAX_BYTES];
 	ssize_t n;
 	char *slash;
 
@@ -36,24 +36,25 @@ open_beside(struct err *err)
 	slash = strrchr(path, '/');
 	if (slash == NULL)
 		return err_set(err, "/proc/self/exe is no path");
-	strcpy(slash + 1, WORKER_NAME);
+	strcpy(slash + 1, name);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 int
-spawn_open_worker(struct err *err)
+spawn_open(const char *name, struct err *err)
 {
-	static const char libexec[] = WSSD_LIBEXECDIR "/" WORKER_NAME;
-	int fd = open_beside(err), high;
+	char libexec[PATH_MAX];
+	int fd = open_beside(name, err), high;
 
+	snprintf(libexec, sizeof(libexec), WSSD_LIBEXECDIR "/%s", name);
 	if (fd < 0)
 		fd = open(libexec, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set_errno(err, "cannot open " WORKER_NAME
-		    " beside this program or as %s", libexec);
+		return err_set_errno(err, "cannot open %s beside this program "
+		    "or as %s", name, libexec);
 	high = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_WORKER_FD);
 	if (high < 0)
-		err_set_errno(err, "cannot keep " WORKER_NAME " open");
+		err_set_errno(err, "cannot keep %s open", name);
 	close(fd);
 	return high;
 }

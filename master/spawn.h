@@ -10,12 +10,15 @@
 
 #include "common/err.h"
 
+#define SPAWN_WORKER "wssd-worker"
+#define SPAWN_SIGNER "wssd-signer"
+
 /*
- * Opens the worker binary, beside this program or in libexec.  It stays
- * open, so that a worker which is started after a package update is still
+ * Opens one of these binaries, beside this program or in libexec.  It stays
+ * open, so that a process which is started after a package update is still
  * the one that belongs to this master.
  */
-int spawn_open_worker(struct err *);
+int spawn_open(const char *name, struct err *);
 
 struct spawned {
 	pid_t pid;

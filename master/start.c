@@ -19,6 +19,7 @@
 #include "master/control.h"
 #include "master/fdstore.h"
 #include "master/master.h"
+#include "master/signer.h"
 
 static void
 put_line(int fd, const char *prefix, const char *line)
@@ -183,7 +184,9 @@ open_worker(struct master *m)
 {
 	struct err err = ERR_INIT;
 
-	m->world.worker_fd = spawn_open_worker(&err);
+	/* Without a signer it works as long as no key needs one. */
+	m->world.signer_fd = spawn_open(SPAWN_SIGNER, &err);
+	m->world.worker_fd = spawn_open(SPAWN_WORKER, &err);
 	if (m->world.worker_fd >= 0)
 		return EXIT_OK;
 	start_report(m, err.text);
@@ -288,6 +291,7 @@ start_undo(struct master *m)
 	inherit_done(&m->inherit);
 	edition_unref(m->edition);
 	tickets_done(&m->tickets);
+	signers_free(&m->world);
 	rundir_done(&m->rundir);
 	notify_done(&m->notify);
 	log_to(STDERR_FILENO, LOG_FORMAT_PLAIN);
@@ -299,6 +303,8 @@ start_undo(struct master *m)
 		close(m->world.board_fd);
 	if (m->world.worker_fd >= 0)
 		close(m->world.worker_fd);
+	if (m->world.signer_fd >= 0)
+		close(m->world.signer_fd);
 	if (m->ready_fd >= 0)
 		close(m->ready_fd);
 	if (m->world.base != NULL)

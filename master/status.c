@@ -12,6 +12,7 @@
 #include "master/control.h"
 #include "master/master.h"
 #include "master/publish.h"
+#include "master/signer.h"
 #include "master/tally.h"
 
 static json_t *
@@ -275,6 +276,22 @@ config_json(const struct master *m)
 	    when((uint64_t)m->last_error_at));
 }
 
+/* null: the workers have the keys, or there are none. */
+static json_t *
+signer_json(const struct signer *s)
+{
+	struct signer_info info;
+
+	if (s == NULL)
+		return json_null();
+	info = signer_info(s);
+	return json_pack("{s:o, s:o, s:o}",
+	    "pid", info.pid == 0 ? json_null() :
+	    integer((uint64_t)info.pid),
+	    "restarts", integer(info.restarts),
+	    "last_death", text_or_null(info.last_death));
+}
+
 void
 status_line(const struct master *m, char out[STATUS_LINE_MAX])
 {
@@ -306,7 +323,7 @@ status_json(const struct master *m)
 
 	put_counters(totals, total);
 	o = json_pack("{s:b, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, "
-	    "s:o, s:o, s:o, s:o, s:o}",
+	    "s:o, s:o, s:o, s:o, s:o, s:o}",
 	    "ok", 1,
 	    "name", "wssd",
 	    "version", WSSD_VERSION,
@@ -316,6 +333,7 @@ status_json(const struct master *m)
 	    "uptime_seconds", integer((proc_now_ms() - m->started_ms) / 1000),
 	    "config", config_json(m),
 	    "log", control_string(logfiles_name(&m->logs)),
+	    "signer", signer_json(m->edition->signer),
 	    "workers", workers,
 	    "listens", listens_json(m, total),
 	    "contexts", contexts_json(m, total),

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "common/assert.h"
+#include "common/proto_connect.h"
 #include "master/logfiles.h"
 #include "master/proc_parts.h"
+#include "master/signer.h"
 
 static void
 send_owned(struct proc *p, enum proto_type type, uint32_t generation,
@@ -89,6 +91,20 @@ send_metrics(struct proc *p)
 	p->cell_fd = -1;
 }
 
+void
+proc_send_signer(struct proc *p, struct edition *edition)
+{
+	int fd = signer_channel(edition->signer);
+
+	if (fd < 0) {
+		proc_kill_because(p, "cannot be given a channel to the "
+		    "signer: killed");
+		return;
+	}
+	send_to(p, PROTO_SIGNER, edition->generation, NULL, fd);
+	close(fd);
+}
+
 static void
 keep_edition(void *edition)
 {
@@ -110,14 +126,16 @@ send_edition(struct proc *p, struct edition *edition, bool strict)
 	struct proto_prepare m = { strict };
 	struct buf b = BUF_INIT;
 
+	if (edition->signer != NULL)
+		proc_send_signer(p, edition);
 	for (size_t i = 0; i < edition->files.n; i++) {
 		const struct file *f = &edition->files.items[i];
+		int fd = edition_worker_fd(edition, f);
 
-		if (f->master)
+		if (fd < 0)
 			continue;
 		buf_put_str(&b, f->path);
-		send_owned(p, PROTO_FILE, edition->generation, &b, f->fd,
-		    &owner);
+		send_owned(p, PROTO_FILE, edition->generation, &b, fd, &owner);
 	}
 	proto_prepare_put(&b, &m);
 	send_to(p, PROTO_PREPARE, edition->generation, &b,

@@ -460,7 +460,7 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	c->state = listen->proxy_protocol ? CONN_PROXY :
 	    names != NULL ? CONN_TLS : CONN_HTTP;
 	stream_init(&c->stream, w->transport, w->bio_method, names != NULL ?
-	    tls_sni_first(names)->tls->ssl_ctx : NULL, fd);
+	    tls_sni_first(names)->tls->ssl_ctx : NULL, w->signing, fd);
 	if (names != NULL)
 		tls_sni_attach(c->stream.ssl, &c->choice, names);
 	conn_set_timer(c);

@@ -425,6 +425,8 @@ conn_update_reading(struct wss_conn *c)
 {
 	if (c->state == CONN_DEAD || c->stream.sock.eof)
 		return;
+	if (c->stream.signing_waits)
+		return;
 	if (paused(c)) {
 		c->input_held = true;
 		sock_pause(&c->stream.sock);

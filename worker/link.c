@@ -9,20 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "common/alloc.h"
 #include "common/chan.h"
+#include "common/config_receive.h"
 #include "common/log.h"
 #include "common/proto.h"
+#include "common/proto_connect.h"
 #include "worker/accept.h"
 #include "worker/confine.h"
 #include "worker/conn.h"
 #include "worker/query.h"
+#include "worker/signing.h"
 #include "worker/worker.h"
 
 /* ---- starting --------------------------------------------------------- */
@@ -134,38 +135,6 @@ on_file(struct worker *w, struct chan_message *m)
 	return true;
 }
 
-static struct config *
-read_config(int fd, struct err *err)
-{
-	struct config_errors errors = CONFIG_ERRORS_INIT;
-	struct config *config = NULL;
-	struct bundle *bundle;
-	struct reader reader = { NULL, 0, false };
-	struct stat st;
-	void *map;
-
-	if (fstat(fd, &st) == -1 || st.st_size <= 0) {
-		err_set(err, "the master sent an empty config");
-		return NULL;
-	}
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED) {
-		err_set_errno(err, "cannot map the config");
-		return NULL;
-	}
-	reader.data = map;
-	reader.len = (size_t)st.st_size;
-	bundle = bundle_get(&reader, err);
-	munmap(map, (size_t)st.st_size);
-	if (bundle != NULL) {
-		config = config_new(bundle, &errors);
-		if (config == NULL)
-			err_set(err, "%s", errors.items[0]);
-	}
-	config_errors_done(&errors);
-	return config;
-}
-
 static void
 answer(struct worker *w, uint16_t type, unsigned generation, const char *text)
 {
@@ -176,6 +145,33 @@ answer(struct worker *w, uint16_t type, unsigned generation, const char *text)
 	if (chan_send(w->chan, type, generation, &payload, -1, &err) == -1)
 		log_error("master: %s", err.text);
 	buf_done(&payload);
+}
+
+/*
+ * For the next PREPARE and its COMMIT; or the signer of the config in use was
+ * started again.
+ */
+static bool
+on_signer(struct worker *w, struct chan_message *m)
+{
+	if (m->fd == -1 || !reader_end(&m->payload))
+		return false;
+	if (w->snapshot != NULL && w->snapshot->generation == m->generation) {
+		signing_connect(w->signing, m->fd);
+	} else {
+		if (w->signer_fd != -1)
+			close(w->signer_fd);
+		w->signer_fd = m->fd;
+		w->signer_generation = m->generation;
+	}
+	m->fd = -1;
+	return true;
+}
+
+static bool
+has_signer(const struct worker *w, unsigned generation)
+{
+	return w->signer_fd != -1 && w->signer_generation == generation;
 }
 
 static bool
@@ -189,14 +185,16 @@ on_prepare(struct worker *w, struct chan_message *m)
 	if (m->fd == -1 || w->metrics == NULL || w->pending != NULL ||
 	    !proto_prepare_get(&m->payload, &p))
 		return false;
-	config = read_config(m->fd, &err);
+	config = config_receive(m->fd, &err);
 	if (config != NULL && confine(w, config, &err) == -1) {
 		config_unref(config);
 		config = NULL;
 	}
 	if (config != NULL)
 		w->pending = snapshot_new(w, config, m->generation,
-		    w->snapshot, &w->files, &w->modules, p.strict, &warnings, &err);
+		    w->snapshot, has_signer(w, m->generation) ?
+		    w->signing : NULL, &w->files, &w->modules, p.strict,
+		    &warnings, &err);
 	files_done(&w->files);
 	if (w->pending == NULL) {
 		accept_abort(w);
@@ -230,6 +228,10 @@ on_commit(struct worker *w, struct chan_message *m)
 		snapshot_unref(w->snapshot);
 		w->snapshot = w->pending;
 		w->pending = NULL;
+		if (has_signer(w, m->generation)) {
+			signing_connect(w->signing, w->signer_fd);
+			w->signer_fd = -1;
+		}
 	} else if (w->snapshot == NULL ||
 	    w->snapshot->generation != m->generation) {
 		return false;
@@ -333,6 +335,7 @@ static const struct {
 	[PROTO_ACCESS_LOG] = { on_access_log },
 	[PROTO_TICKETS] = { on_tickets },
 	[PROTO_FILE] = { on_file },
+	[PROTO_SIGNER] = { on_signer },
 	[PROTO_PREPARE] = { on_prepare },
 	[PROTO_LISTENER] = { on_listener },
 	[PROTO_COMMIT] = { on_commit },

@@ -25,6 +25,7 @@
 #include "common/buf.h"
 #include "common/list.h"
 #include "common/proto.h"
+#include "common/proto_connect.h"
 #include "common/upstream.h"
 #include "worker/http_response.h"
 #include "worker/snapshot.h"

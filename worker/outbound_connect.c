@@ -10,6 +10,7 @@
 
 #include "common/assert.h"
 #include "common/chan.h"
+#include "common/proto_connect.h"
 #include "worker/outbound.h"
 #include "worker/tls_client.h"
 #include "worker/worker.h"
@@ -112,7 +113,8 @@ become_stream(struct wss_out *out)
 	struct worker *w = out->owner->worker;
 	SSL_CTX *ctx = out->upstream->tls ? out->route->upstream_ctx : NULL;
 
-	stream_init(&out->stream, w->transport, w->bio_method, ctx, out->fd);
+	stream_init(&out->stream, w->transport, w->bio_method, ctx, NULL,
+	    out->fd);
 	out->fd = -1;
 	out->has_stream = true;
 	out->stream.sock.outbound = true;

@@ -14,6 +14,7 @@
 #include "common/map.h"
 #include "worker/api.h"
 #include "worker/tls_client.h"
+#include "worker/remote_key.h"
 #include "worker/worker.h"
 
 /* ---- contexts --------------------------------------------------------- */
@@ -215,12 +216,15 @@ snapshot_free(struct snapshot *s)
 struct snapshot *
 snapshot_new(struct worker *worker, struct config *config,
     unsigned generation, const struct snapshot *before,
-    const struct files *files, const struct modules *modules, bool strict,
-    struct buf *warnings, struct err *err)
+    struct signing *signing, const struct files *files,
+    const struct modules *modules, bool strict, struct buf *warnings,
+    struct err *err)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
+	struct remote_signer signer = { worker->remote_keys, signing };
 	struct tls_ctx_source source = { &worker->tickets,
-		config->daemon.ticket_overlap_ms, files, strict, NULL };
+		config->daemon.ticket_overlap_ms, files, strict, NULL,
+		signing != NULL ? &signer : NULL };
 
 	s->refs = 1;
 	s->generation = generation;

@@ -22,6 +22,7 @@
 #include "worker/tls_sni.h"
 #include "worker/ws.h"
 
+struct signing;
 struct worker;
 
 struct context {
@@ -65,8 +66,9 @@ struct snapshot {
  * complain about.  Warnings get a line each.
  */
 struct snapshot *snapshot_new(struct worker *, struct config *,
-    unsigned generation, const struct snapshot *before, const struct files *,
-    const struct modules *, bool strict, struct buf *warnings, struct err *);
+    unsigned generation, const struct snapshot *before, struct signing *,
+    const struct files *, const struct modules *, bool strict,
+    struct buf *warnings, struct err *);
 struct snapshot *snapshot_ref(struct snapshot *);
 /* The last one calls the handlers' teardown. */
 void snapshot_unref(struct snapshot *);

@@ -15,14 +15,55 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "worker/signing.h"
 #include "worker/tls_bio.h"
 #include "worker/tls_ctx.h"
 
 #define TLS_HANDSHAKE_RECORD 22		/* RFC 8446 §5.1 */
 
+/* ---- waiting for the signer ------------------------------------------- */
+
+/* Not here: it comes from within the signing, for many at once. */
+static int
+on_signed(SSL *ssl, void *arg)
+{
+	struct stream *s = arg;
+
+	(void)ssl;
+	sock_resume(&s->sock);
+	sock_wake(&s->sock);
+	return 1;
+}
+
+/*
+ * What the client sends meanwhile stays in its socket: nobody would take it
+ * out of the turn's slot.
+ */
+static enum stream_result
+wait_for_signer(struct stream *s)
+{
+	s->signing_waits = true;
+	sock_pause(&s->sock);
+	return STREAM_MORE;
+}
+
+/* A paused job cannot be freed: it is gone on with, to its failure. */
+static void
+end_signing(struct stream *s)
+{
+	if (!s->signing_waits)
+		return;
+	signing_give_up(s->signing, s->ssl);
+	sock_mute(&s->sock);
+	(void)SSL_do_handshake(s->ssl);
+	ERR_clear_error();
+}
+
+/* ---- life ------------------------------------------------------------- */
+
 void
 stream_init(struct stream *s, struct transport *transport,
-    BIO_METHOD *bio_method, SSL_CTX *ctx, int fd)
+    BIO_METHOD *bio_method, SSL_CTX *ctx, struct signing *signing, int fd)
 {
 	BIO *bio;
 
@@ -38,6 +79,11 @@ stream_init(struct stream *s, struct transport *transport,
 	bio = tls_bio_new(bio_method, &s->sock);
 	SSL_set_bio(s->ssl, bio, bio);
 	SSL_set_accept_state(s->ssl);
+	s->signing = signing;
+	if (signing != NULL) {
+		SSL_set_async_callback(s->ssl, on_signed);
+		SSL_set_async_callback_arg(s->ssl, s);
+	}
 	sock_set_budgeted(&s->sock, true);
 }
 
@@ -49,6 +95,7 @@ stream_done(struct stream *s)
 		   look at the sock any more. */
 		bufferevent_free(s->bev);
 	} else if (s->ssl != NULL) {
+		end_signing(s);
 		SSL_free(s->ssl);
 	} else {
 		evbuffer_free(s->in);
@@ -99,6 +146,8 @@ static void
 handshake_done(struct stream *s, struct event_base *base)
 {
 	forget_exchange(s->ssl);
+	/* Only a handshake signs: reading needs no job of its own. */
+	SSL_clear_mode(s->ssl, SSL_MODE_ASYNC);
 	s->bev = bufferevent_openssl_socket_new(base, -1, s->ssl,
 	    BUFFEREVENT_SSL_OPEN, BEV_OPT_CLOSE_ON_FREE);
 	ASSERT(s->bev != NULL);
@@ -120,6 +169,7 @@ stream_handshake(struct stream *s, struct event_base *base, struct err *err)
 	if (s->sock.in_len > 0 && SSL_in_before(s->ssl) &&
 	    s->sock.in[0] != TLS_HANDSHAKE_RECORD)
 		return STREAM_NOT_TLS;
+	s->signing_waits = false;
 	rc = SSL_do_handshake(s->ssl);
 	if (rc == 1) {
 		handshake_done(s, base);
@@ -129,6 +179,12 @@ stream_handshake(struct stream *s, struct event_base *base, struct err *err)
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE:
 		return STREAM_MORE;
+	case SSL_ERROR_WANT_ASYNC:
+		return wait_for_signer(s);
+	case SSL_ERROR_WANT_ASYNC_JOB:
+		s->broken = true;
+		err_set(err, "too many handshakes wait for the signer");
+		return STREAM_ERROR;
 	}
 	s->broken = true;
 	tls_reason(reason, sizeof(reason));

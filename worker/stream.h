@@ -27,6 +27,8 @@
 #include "common/err.h"
 #include "worker/transport.h"
 
+struct signing;
+
 struct stream {
 	struct sock sock;
 	SSL *ssl;			/* the bufferevent's, once there is
@@ -38,6 +40,8 @@ struct stream {
 	bool broken;			/* the TLS layer is of no more use */
 	bool notified;			/* our close_notify was sent */
 	bool ended;			/* the peer will say no more */
+	struct signing *signing;	/* NULL: the keys are here */
+	bool signing_waits;		/* the handshake, for the signer */
 };
 
 enum stream_result {
@@ -47,9 +51,12 @@ enum stream_result {
 	STREAM_ERROR			/* err says why */
 };
 
-/* ctx is NULL for tcp.  fd is the stream's from now on. */
+/*
+ * ctx is NULL for tcp; signing is what its keys ask, or NULL, and lives as
+ * long as the stream.  fd is the stream's from now on.
+ */
 void stream_init(struct stream *, struct transport *, BIO_METHOD *,
-    SSL_CTX *ctx, int fd);
+    SSL_CTX *ctx, struct signing *signing, int fd);
 /* Frees all, closes the socket.  Only at the end of a turn. */
 void stream_done(struct stream *);
 

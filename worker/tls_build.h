@@ -21,6 +21,7 @@ struct tls_build {
 	const struct config_context *config;
 	const struct files *files;
 	uint64_t ticket_lifetime_ms;
+	const struct remote_signer *signer;	/* NULL: the keys are here */
 	struct tls_ctx_info *info;
 	struct buf *warnings;
 	bool strict;			/* what a client would complain about
@@ -74,6 +75,9 @@ void tls_origin(const struct config_context *, const struct tls_ctx_source *,
 /* tls_cert.c: the certificates with their chains and keys. */
 int tls_apply_pairs(struct tls_build *, struct err *);
 /* tls_key.c: the private key of the certificate set last, chain[0]. */
+/* tls_keyfile.c: the private key of chain[0], read and compared. */
+EVP_PKEY *tls_load_key(const struct tls_build *, STACK_OF(X509) *chain,
+    const char *cert_path, const char *key_path, struct err *);
 int tls_apply_key(struct tls_build *, STACK_OF(X509) *chain,
     const char *cert_path, const char *key_path, struct err *);
 /* tls_ocsp.c */

@@ -16,6 +16,7 @@
 #include "common/files.h"
 #include "common/proto.h"
 
+struct remote_signer;
 struct tls_staples;
 
 /* Of several certificates: the subject of the first, the closest dates. */
@@ -52,6 +53,7 @@ struct tls_ctx_source {
 	struct tls_ctx *before;		/* in use, and replaced by this one,
 					   or NULL: a sound one is replaced by
 					   none that is not */
+	const struct remote_signer *signer;	/* NULL: the keys are here */
 };
 
 /*

@@ -380,6 +380,19 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	transport_request_turn(t);
 }
 
+void
+sock_wake(struct sock *sock)
+{
+	on_readable(sock->fd, EV_READ, sock);
+}
+
+void
+sock_mute(struct sock *sock)
+{
+	if (sock->error == 0)
+		sock->error = ECANCELED;
+}
+
 /* ---- life ------------------------------------------------------------- */
 
 void

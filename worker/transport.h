@@ -99,6 +99,10 @@ void sock_done(struct sock *);
 
 void sock_pause(struct sock *);
 void sock_resume(struct sock *);
+/* input() is called soon, as if something had come. */
+void sock_wake(struct sock *);
+/* What is written from now on is thrown away. */
+void sock_mute(struct sock *);
 /*
  * Handshakes are expensive: of the sockets marked so, only a few have their
  * input handled in a turn, so that a storm of new clients does not hold up

@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <openssl/async.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,8 @@
 #include "worker/conn_parts.h"
 #include "worker/link.h"
 #include "worker/pool.h"
+#include "worker/remote_key.h"
+#include "worker/signing.h"
 #include "worker/tls_bio.h"
 
 #define TICKS_A_SECOND (1000 / WHEEL_TICK_MS)
@@ -61,7 +64,7 @@ static void
 note_lag(struct worker *w)
 {
 	uint64_t now = exact_us();
-	uint64_t expected = w->tick_us + WHEEL_TICK_MS * 1000;
+	uint64_t expected = w->tick_us + 1000ull * WHEEL_TICK_MS;
 
 	if (w->tick_us != 0 && now > expected && now - expected > w->lag_us)
 		w->lag_us = now - expected;
@@ -187,7 +190,7 @@ worker_init(struct worker *w, int chan)
 		.turn_over = on_turn_over,
 		.arg = w,
 	};
-	struct timeval tick = { 0, WHEEL_TICK_MS * 1000 };
+	struct timeval tick = { 0, 1000L * WHEEL_TICK_MS };
 
 	memset(w, 0, sizeof(*w));
 	worker_now(w);
@@ -195,6 +198,11 @@ worker_init(struct worker *w, int chan)
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = tls_bio_method_new();
 	w->outbounds = outbounds_new(w);
+	w->signing = signing_new(w->base);
+	w->signer_fd = -1;
+	w->remote_keys = remote_keys_new();
+	/* Each handshake that waits for the signer has one. */
+	ASYNC_init_thread(SIGNING_WAITING_MAX, 0);
 	w->chan = chan;
 	w->log_fd = -1;
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -222,6 +230,9 @@ worker_done(struct worker *w)
 	snapshot_unref(w->pending);
 	snapshot_unref(w->snapshot);
 	OPENSSL_cleanse(&w->tickets, sizeof(w->tickets));
+	signing_unref(w->signing);
+	if (w->signer_fd != -1)
+		close(w->signer_fd);
 	modules_done(&w->modules);
 	files_done(&w->files);
 	limits_done(&w->limits);
@@ -229,6 +240,7 @@ worker_done(struct worker *w)
 	transport_free(w->transport);
 	event_base_free(w->base);
 	tls_bio_method_free(w->bio_method);
+	remote_keys_free(w->remote_keys);
 	buf_done(&w->gather);
 	ws_deflate_pool_done(&w->deflate_pool);
 	free(w->by_id);

@@ -45,6 +45,10 @@ struct worker {
 	struct files files;		/* those of the next PREPARE */
 	struct proto_tickets tickets;	/* n = 0: none were given */
 	struct modules modules;
+	struct signing *signing;
+	int signer_fd;			/* of the next COMMIT; -1: none */
+	unsigned signer_generation;	/* ... if it is of this generation */
+	struct remote_keys *remote_keys;
 	struct list listening;		/* struct acceptor; those of the next */
 	struct list acceptors;		/* COMMIT, and those in use */
 	int log_fd;

@@ -81,7 +81,7 @@ build(struct worker *w)
 	struct snapshot *s;
 
 	ASSERT(config != NULL);
-	s = snapshot_new(w, config, 1, NULL, &files, &modules, false,
+	s = snapshot_new(w, config, 1, NULL, NULL, &files, &modules, false,
 	    &warnings, &err);
 	ASSERT(s != NULL);
 	snapshot_publish(s, &f.metrics);

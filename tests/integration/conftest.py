@@ -97,7 +97,7 @@ def open_folder():
     shutil.copytree(daemon_module.bin_dir(), folder / "bin",
                     ignore=lambda _, names: [
                         n for n in names if n not in
-                        ("wssd", "wssctl", "wssd-worker")])
+                        ("wssd", "wssctl", "wssd-worker", "wssd-signer")])
     (folder / "bin").chmod(0o755)
     yield folder
     shutil.rmtree(folder)

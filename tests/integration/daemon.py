@@ -81,6 +81,9 @@ class Daemon:
         # The same tests, the other way to receive and send.
         if "WSSD_IO_URING" in os.environ:
             self.sections["wssd"]["io_uring"] = os.environ["WSSD_IO_URING"]
+        # tests/coverage: who is confined cannot write what it counted.
+        if "WSSD_TEST_SANDBOX" in os.environ:
+            self.sections["wssd"]["sandbox"] = os.environ["WSSD_TEST_SANDBOX"]
         if os.geteuid() == 0 and preexec is None:
             self.sections["wssd"].update(user="nobody", group="nogroup")
         if leaf is not None:
@@ -181,6 +184,12 @@ class Daemon:
         """Those that are there now, one a running slot."""
         return [row["pid"] for row in self.status()["workers"]
                 if row["pid"] is not None]
+
+    def serving_pids(self):
+        """Of the master, the workers, and the signer if there is one."""
+        signer = self.status()["signer"]
+        return [self.pid, *self.worker_pids()] + (
+            [signer["pid"]] if signer else [])
 
     def log(self):
         """All it has logged: to stderr, and to its file if it has one."""

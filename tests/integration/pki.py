@@ -89,9 +89,11 @@ class Authority:
 
     def issue(self, *names, folder=None, begins=-DAY, ends=10 * DAY,
               kind="ec", chain=(), client=False, server=False,
-              self_signed=False, aia=False, passphrase=None, files=None):
-        """A new key and certificate; `names` are DNS names and addresses,
-        localhost and its addresses if there are none.  The key file is 0600.
+              self_signed=False, aia=False, passphrase=None, files=None,
+              key=None):
+        """A certificate and its key, a new one if none is given; `names` are
+        DNS names and addresses, localhost and its addresses if there are
+        none.  The key file is 0600.
 
         chain: certificates written behind it; client, server: only for such;
         aia: says where its issuer's certificate is;
@@ -103,7 +105,7 @@ class Authority:
         files = files or (
             folder / f"{self.path.stem}-cert{self._made}.pem",
             folder / f"{self.path.stem}-key{self._made}.pem")
-        key = make_key(kind)
+        key = key or make_key(kind)
         now = datetime.datetime.utcnow()
         serial = x509.random_serial_number()
         builder = (

@@ -310,7 +310,8 @@ def without_seccomp_and_landlock():
 def test_old_kernel(tmp_path, leaf, tls):
     """It says so, once a worker, and serves."""
     one = daemon_module.Daemon(
-        tmp_path, leaf, {"wssd": {"user": "nobody", "group": "nogroup"}},
+        tmp_path, leaf, {"wssd": {"user": "nobody", "group": "nogroup"},
+                         "route /": {"idle_timeout": "2h"}},
         preexec=without_seccomp_and_landlock())
     one.refusals_expected = True
     try:
@@ -320,8 +321,12 @@ def test_old_kernel(tmp_path, leaf, tls):
             client.echo()
         one.set({"route /": {"idle_timeout": "1h"}})
         one.reload()
-        said = re.findall("confined less than it should be: (.*)", one.log())
-        assert len(said) == 2
-        assert "Landlock" in said[0] and "seccomp" in said[1]
+        said = re.findall(r"(\w+) confined less than it should be: (.*)",
+                          one.log())
+        worker = [text for who, text in said if who == "w0"]
+        assert len(worker) == 2
+        assert "Landlock" in worker[0] and "seccomp" in worker[1]
+        # Two signers, one before and one behind the reload.
+        assert [who for who, _ in said].count("signer") == 4
     finally:
         one.finish()

@@ -294,7 +294,7 @@ def test_rolling_restart(wssd, tls):
         one.signal(signal.SIGUSR1)
         until(lambda: not holder.open_ones(), "all have been told", 15)
         until(lambda: sorted(one.processes()) ==
-              sorted([one.pid] + one.worker_pids()), "the old ones are gone")
+              sorted(one.serving_pids()), "the old ones are gone")
         stream.stop()
         assert stream.failed == []
         assert {(h.ended, h.code) for h in holder.held} == {("close", 1012)}

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "common/alloc.h"
+#include "common/proto_connect.h"
 #include "common/sock.h"
 #include "master/connect.h"
 

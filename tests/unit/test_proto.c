@@ -12,6 +12,8 @@
 #include "common/chan.h"
 #include "common/log.h"
 #include "common/proto.h"
+#include "common/proto_sign.h"
+#include "common/proto_connect.h"
 
 /* Room for any message a get fills in. */
 union any {
@@ -28,6 +30,8 @@ union any {
 	struct proto_drain drain;
 	struct proto_connect connect;
 	struct proto_connected connected;
+	struct proto_sign sign;
+	struct proto_signed signed_;
 };
 
 struct row {
@@ -57,6 +61,13 @@ GET(answer)
 GET(drain)
 GET(connect)
 GET(connected)
+GET(sign)
+
+static bool
+get_signed(struct reader *r, union any *m)
+{
+	return proto_signed_get(r, &m->signed_);
+}
 
 static void
 put_hello(struct buf *b)
@@ -70,6 +81,43 @@ check_hello(const union any *m)
 {
 	assert_string_equal(m->hello.version, "0.1.0");
 	assert_string_equal(m->hello.libraries, "OpenSSL 3.0, libevent 2.1");
+}
+
+static void
+put_sign(struct buf *b)
+{
+	struct proto_sign m = { .id = 7, .scheme = PROTO_ECDSA,
+		.digest = "SHA256", .len = 3, .tbs = "abc" };
+
+	memset(m.key, 0x5a, sizeof(m.key));
+	proto_sign_put(b, &m);
+}
+
+static void
+check_sign(const union any *m)
+{
+	assert_true(m->sign.id == 7);
+	assert_int_equal(m->sign.scheme, PROTO_ECDSA);
+	assert_string_equal(m->sign.digest, "SHA256");
+	assert_int_equal(m->sign.key[PROTO_KEY_ID - 1], 0x5a);
+	assert_int_equal(m->sign.len, 3);
+	assert_memory_equal(m->sign.tbs, "abc", 3);
+}
+
+static void
+put_signed(struct buf *b)
+{
+	struct proto_signed m = { .id = 8, .len = 2, .signature = "xy" };
+
+	proto_signed_put(b, &m);
+}
+
+static void
+check_signed(const union any *m)
+{
+	assert_true(m->signed_.id == 8);
+	assert_int_equal(m->signed_.len, 2);
+	assert_memory_equal(m->signed_.signature, "xy", 2);
 }
 
 static void
@@ -258,6 +306,7 @@ static const struct row rows[] = {
 	ROW(listener), ROW(query), ROW(answer), ROW(drain), ROW(access_log),
 	ROW(connect), ROW(connected),
 	ROW(tickets),
+	ROW(sign), { "signed", put_signed, get_signed, check_signed },
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -383,6 +432,29 @@ test_out_of_range(void **state)
 	for (int i = 0; i < 124; i++)
 		buf_put_u8(&b, 'x');
 	expect_not(get_drain, &b);
+	/* Longer than what is ever signed, and than any signature. */
+	buf_put_u64(&b, 1);
+	for (int i = 0; i < PROTO_KEY_ID; i++)
+		buf_put_u8(&b, 0);
+	buf_put_u8(&b, PROTO_ECDSA);
+	buf_put_str(&b, "SHA256");
+	buf_put_u16(&b, PROTO_TBS_MAX + 1);
+	for (int i = 0; i < PROTO_TBS_MAX + 1; i++)
+		buf_put_u8(&b, 0);
+	expect_not(get_sign, &b);
+	buf_put_u64(&b, 1);
+	buf_put_u16(&b, PROTO_SIGNATURE_MAX + 1);
+	for (int i = 0; i < PROTO_SIGNATURE_MAX + 1; i++)
+		buf_put_u8(&b, 0);
+	expect_not(get_signed, &b);
+	/* A scheme that there is not. */
+	buf_put_u64(&b, 1);
+	for (int i = 0; i < PROTO_KEY_ID; i++)
+		buf_put_u8(&b, 0);
+	buf_put_u8(&b, PROTO_SCHEMES);
+	buf_put_str(&b, "");
+	buf_put_u16(&b, 0);
+	expect_not(get_sign, &b);
 	/* A NUL inside a name. */
 	buf_put_u16(&b, 3);
 	buf_put(&b, "a\0b", 3);

@@ -68,7 +68,7 @@ build_with(struct worker *w, const char *config_text,
 
 	if (config == NULL)
 		fail_msg("%s", errors.items[0]);
-	s = snapshot_new(w, config, 1, NULL, files, &modules, false, &warnings,
+	s = snapshot_new(w, config, 1, NULL, NULL, files, &modules, false, &warnings,
 	    &err);
 	if (s == NULL)
 		fail_msg("%s", err.text);

@@ -138,7 +138,7 @@ set_up(void **state)
 	SSL_set_connect_state(f->client);
 	f->echo = true;
 	*state = f;
-	stream_init(&f->stream, f->transport, f->method, f->server_ctx,
+	stream_init(&f->stream, f->transport, f->method, f->server_ctx, NULL,
 	    fds[0]);
 	return 0;
 }

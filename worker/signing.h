@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's end of the channel to the signer, and what waits for its
+ * answers.  Never blocks.  While the signer is being started again requests
+ * wait; those it had not answered are asked again, once.
+ *
+ * A reload brings another signer.  The one before still answers what it was
+ * asked, and is asked for keys that the new one does not have, until it ends.
+ */
+#ifndef WSSD_WORKER_SIGNING_H
+#define WSSD_WORKER_SIGNING_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/proto.h"
+#include "common/proto_sign.h"
+
+/* Handshakes that wait at a time; more are refused. */
+#define SIGNING_WAITING_MAX 1024
+
+struct signing;
+
+struct signing *signing_new(struct event_base *);
+struct signing *signing_ref(struct signing *);
+/* The last one closes the channel; nothing must wait then. */
+void signing_unref(struct signing *);
+
+/* A new channel, to be used from now on.  fd is the signing's. */
+void signing_connect(struct signing *, int fd);
+
+/*
+ * Inside an ASYNC_JOB: sends the request (its id is filled in) and pauses
+ * the job until the answer is there.  False: refused, or given up.
+ */
+bool signing_ask(struct signing *, struct proto_sign *,
+    struct proto_signed *answer_out);
+
+/*
+ * Gives up what waits with that argument of its callback: the job, when it
+ * is gone on with, fails.
+ */
+void signing_give_up(struct signing *, const void *callback_arg);
+
+#endif
