@@ -25,10 +25,10 @@ struct remote_signer {
 };
 
 /*
- * The key of that certificate, of the build's signer, for use inside an ASYNC_JOB (SSL_MODE_ASYNC):
- * the job pauses until the answer is there, and then calls the callback of
- * its wait context (SSL_set_async_callback).  It holds a reference to the
- * signing.
+ * The key of that certificate, of the build's signer, for use inside an
+ * ASYNC_JOB (SSL_MODE_ASYNC): the job pauses until the answer is there, and
+ * then calls the callback of its wait context (SSL_set_async_callback).  It
+ * holds a reference to the signing.
  */
 EVP_PKEY *remote_key_new(const struct tls_build *, const X509 *leaf,
     const char *cert_path, struct err *);
