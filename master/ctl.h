@@ -19,7 +19,7 @@ enum {
 
 enum ctl_option {
 	CTL_OPT_JSON = 1, CTL_OPT_WATCH = 2, CTL_OPT_GRACEFUL = 4,
-	CTL_OPT_ROLLING = 8, CTL_OPT_DEFAULTS = 16
+	CTL_OPT_ROLLING = 8, CTL_OPT_DEFAULTS = 16, CTL_OPT_DIR = 32
 };
 
 struct ctl {
@@ -28,14 +28,16 @@ struct ctl {
 	bool direct;			/* never through systemctl */
 	unsigned options;		/* enum ctl_option */
 	uint64_t timeout_ms;		/* 0 = the command's own */
-	const char *file;		/* of check */
+	const char *dir;		/* of dev-cert; or NULL */
+	char **words;			/* behind the command, n_words */
+	size_t n_words;
 };
 
 struct ctl_command {
 	const char *name;
 	const char *arguments;		/* as shown in the help, or "" */
 	unsigned options;		/* those it takes */
-	bool takes_file;
+	size_t max_words;
 	const char *help;
 	int (*run)(const struct ctl *);
 };
@@ -66,6 +68,11 @@ uint64_t ctl_timeout(const struct ctl *, uint64_t otherwise_ms);
 char *ctl_beside(const char *name);
 /* Runs a program to its end: its exit code, or CTL_GENERIC. */
 int ctl_run(const char *path, const char *const *argv, bool quiet);
+/*
+ * The same with wssd-tool, which is beside this program or in libexec, and
+ * does what needs OpenSSL.  argv[0] is filled in.
+ */
+int ctl_run_tool(const char **argv);
 
 /* --- ctl_systemd.c --- */
 
@@ -80,6 +87,7 @@ int ctl_stop_run(const struct ctl *);
 int ctl_check_file(const struct ctl *, const char *file, bool quiet);
 
 extern const struct ctl_command ctl_start, ctl_stop, ctl_restart, ctl_reload,
-    ctl_status, ctl_connections, ctl_check, ctl_reopen, ctl_config;
+    ctl_status, ctl_connections, ctl_check, ctl_reopen, ctl_config,
+    ctl_dev_cert;
 
 #endif

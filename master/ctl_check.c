@@ -22,7 +22,7 @@ ctl_check_file(const struct ctl *ctl, const char *file, bool quiet)
 static int
 run_check(const struct ctl *ctl)
 {
-	return ctl_check_file(ctl, ctl->file != NULL ? ctl->file :
+	return ctl_check_file(ctl, ctl->n_words > 0 ? ctl->words[0] :
 	    ctl->config_path, false);
 }
 
@@ -38,13 +38,13 @@ run_config(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_check = {
-	"check", "[FILE]", 0, true,
+	"check", "[FILE]", 0, 1,
 	"try the config, its certificates and modules; touches nothing",
 	run_check
 };
 
 const struct ctl_command ctl_config = {
-	"config", "--defaults", CTL_OPT_DEFAULTS, false,
+	"config", "--defaults", CTL_OPT_DEFAULTS, 0,
 	"print a complete config with all keys and their defaults",
 	run_config
 };

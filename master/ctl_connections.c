@@ -138,7 +138,7 @@ run(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_connections = {
-	"connections", "[--json]", CTL_OPT_JSON, false,
+	"connections", "[--json]", CTL_OPT_JSON, 0,
 	"list the connections that are open now",
 	run
 };

@@ -37,7 +37,7 @@ run_reopen(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_reload = {
-	"reload", "", 0, false,
+	"reload", "", 0, 0,
 	"read the config again; on any error the old one stays in use",
 	run_reload
 };

@@ -42,7 +42,7 @@ run(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_restart = {
-	"restart", "[--rolling]", CTL_OPT_ROLLING, false,
+	"restart", "[--rolling]", CTL_OPT_ROLLING, 0,
 	"check the config, stop and start; --rolling replaces the workers\n"
 	"        one by one, nobody is refused",
 	run

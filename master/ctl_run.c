@@ -2,12 +2,15 @@
 /* Runs other programs. */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
 #include "master/ctl.h"
+
+#define TOOL "wssd-tool"
 
 char *
 ctl_beside(const char *name)
@@ -46,4 +49,21 @@ ctl_run(const char *path, const char *const *argv, bool quiet)
 	    WEXITSTATUS(status) == 127)
 		return CTL_GENERIC;
 	return WEXITSTATUS(status);
+}
+
+/* What is installed has it in libexec, a build beside this program. */
+int
+ctl_run_tool(const char **argv)
+{
+	char *path = ctl_beside(TOOL);
+	int code;
+
+	if (access(path, X_OK) != 0) {
+		free(path);
+		path = xstrdup(WSSD_LIBEXECDIR "/" TOOL);
+	}
+	argv[0] = TOOL;
+	code = ctl_run(path, argv, false);
+	free(path);
+	return code;
 }

@@ -196,7 +196,7 @@ run(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_start = {
-	"start", "", 0, false,
+	"start", "", 0, 0,
 	"start wssd in the background and wait until every worker is ready",
 	run
 };

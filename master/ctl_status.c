@@ -345,7 +345,7 @@ run(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_status = {
-	"status", "[--json] [--watch]", CTL_OPT_JSON | CTL_OPT_WATCH, false,
+	"status", "[--json] [--watch]", CTL_OPT_JSON | CTL_OPT_WATCH, 0,
 	"show the daemon, its workers, listens, certificates and routes",
 	run
 };

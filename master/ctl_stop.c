@@ -84,7 +84,7 @@ run(const struct ctl *ctl)
 }
 
 const struct ctl_command ctl_stop = {
-	"stop", "[--graceful]", CTL_OPT_GRACEFUL, false,
+	"stop", "[--graceful]", CTL_OPT_GRACEFUL, 0,
 	"close all connections and stop; --graceful spreads the closes\n"
 	"        over drain_window",
 	run

@@ -13,7 +13,7 @@
 
 static const struct ctl_command *const commands[] = {
 	&ctl_start, &ctl_stop, &ctl_restart, &ctl_reload, &ctl_status,
-	&ctl_connections, &ctl_check, &ctl_reopen, &ctl_config,
+	&ctl_connections, &ctl_check, &ctl_reopen, &ctl_config, &ctl_dev_cert,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -74,6 +74,7 @@ take_options(struct ctl *ctl, int argc, char **argv)
 		{ "graceful", no_argument, NULL, 'g' },
 		{ "rolling", no_argument, NULL, 'r' },
 		{ "defaults", no_argument, NULL, 'D' },
+		{ "dir", required_argument, NULL, 'o' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -96,6 +97,9 @@ take_options(struct ctl *ctl, int argc, char **argv)
 		if (option == 'c') {
 			ctl->config_path = optarg;
 			ctl->default_config = false;
+		} else if (option == 'o') {
+			ctl->options |= CTL_OPT_DIR;
+			ctl->dir = optarg;
 		} else if (option == 'd') {
 			ctl->direct = true;
 		} else if (option == 't' && take_timeout(ctl, optarg) != 0) {
@@ -136,16 +140,17 @@ static int
 run_command(struct ctl *ctl, int argc, char **argv)
 {
 	const struct ctl_command *command = find_command(argv[0]);
+	size_t n_words = (size_t)argc - 1;
 
 	if (command == NULL)
 		return bad_usage();
-	if (ctl->options & ~command->options || argc > 2 ||
-	    (argc == 2 && !command->takes_file)) {
+	if (ctl->options & ~command->options || n_words > command->max_words) {
 		ctl_say("usage: wssctl %s %s", command->name,
 		    command->arguments);
 		return CTL_USAGE;
 	}
-	ctl->file = argc == 2 ? argv[1] : NULL;
+	ctl->words = argv + 1;
+	ctl->n_words = n_words;
 	return command->run(ctl);
 }
 

@@ -97,7 +97,8 @@ def open_folder():
     shutil.copytree(daemon_module.bin_dir(), folder / "bin",
                     ignore=lambda _, names: [
                         n for n in names if n not in
-                        ("wssd", "wssctl", "wssd-worker", "wssd-signer")])
+                        ("wssd", "wssctl", "wssd-worker", "wssd-signer",
+                         "wssd-tool")])
     (folder / "bin").chmod(0o755)
     yield folder
     shutil.rmtree(folder)

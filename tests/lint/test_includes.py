@@ -51,6 +51,17 @@ def test_folders():
     assert not found, "\n".join(found)
 
 
+def test_tool():
+    """What wssctl runs has nothing of the worker's."""
+    found = []
+    for path in tree.files(".c", ".h", under="worker/tool"):
+        found += [f"{path} includes {name}" for _, name in includes(path)
+                  if name.startswith("worker/")
+                  and not name.startswith("worker/tool/")]
+        found += wrong(path, HTTP + EVENT)
+    assert not found, "\n".join(found)
+
+
 def test_handlers():
     """A built-in handler sees what a module sees."""
     found = []

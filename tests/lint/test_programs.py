@@ -30,7 +30,8 @@ def commands():
     """{"stop": ["--graceful"], ...} as `wssctl help' has them."""
     found = {}
     for line in output(f"{BIN}/wssctl", "help").splitlines():
-        match = re.match(r"  ([a-z]+)((?: \[?--[a-z]+\]?| \[[A-Z]+\])*)$",
+        match = re.match(r"  ([a-z-]+)"
+                         r"((?: \[?--[a-z]+( [A-Z]+)?\]?| \[[A-Z]+(\.\.\.)?\])*)$",
                          line)
         if match:
             found[match[1]] = re.findall(r"--[a-z]+", match[2])
@@ -54,7 +55,7 @@ def test_manual_has_commands():
 def test_manual_has_no_other_commands():
     manual = tree.text("docs/man/wssctl.8")
     known = commands()
-    for name in re.findall(r"^\.It Ic ([a-z]+)", manual, re.MULTILINE):
+    for name in re.findall(r"^\.It Ic ([a-z-]+)", manual, re.MULTILINE):
         assert name in known
 
 
