@@ -19,7 +19,8 @@ enum {
 
 enum ctl_option {
 	CTL_OPT_JSON = 1, CTL_OPT_WATCH = 2, CTL_OPT_GRACEFUL = 4,
-	CTL_OPT_ROLLING = 8, CTL_OPT_DEFAULTS = 16, CTL_OPT_DIR = 32
+	CTL_OPT_ROLLING = 8, CTL_OPT_DEFAULTS = 16, CTL_OPT_DIR = 32,
+	CTL_OPT_CA = 64
 };
 
 struct ctl {
@@ -29,6 +30,7 @@ struct ctl {
 	unsigned options;		/* enum ctl_option */
 	uint64_t timeout_ms;		/* 0 = the command's own */
 	const char *dir;		/* of dev-cert; or NULL */
+	const char *ca;			/* of doctor; or NULL */
 	char **words;			/* behind the command, n_words */
 	size_t n_words;
 };
@@ -88,6 +90,6 @@ int ctl_check_file(const struct ctl *, const char *file, bool quiet);
 
 extern const struct ctl_command ctl_start, ctl_stop, ctl_restart, ctl_reload,
     ctl_status, ctl_connections, ctl_check, ctl_reopen, ctl_config,
-    ctl_dev_cert;
+    ctl_dev_cert, ctl_doctor;
 
 #endif

@@ -14,6 +14,7 @@
 static const struct ctl_command *const commands[] = {
 	&ctl_start, &ctl_stop, &ctl_restart, &ctl_reload, &ctl_status,
 	&ctl_connections, &ctl_check, &ctl_reopen, &ctl_config, &ctl_dev_cert,
+	&ctl_doctor,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -75,6 +76,7 @@ take_options(struct ctl *ctl, int argc, char **argv)
 		{ "rolling", no_argument, NULL, 'r' },
 		{ "defaults", no_argument, NULL, 'D' },
 		{ "dir", required_argument, NULL, 'o' },
+		{ "ca", required_argument, NULL, 'a' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -100,6 +102,9 @@ take_options(struct ctl *ctl, int argc, char **argv)
 		} else if (option == 'o') {
 			ctl->options |= CTL_OPT_DIR;
 			ctl->dir = optarg;
+		} else if (option == 'a') {
+			ctl->options |= CTL_OPT_CA;
+			ctl->ca = optarg;
 		} else if (option == 'd') {
 			ctl->direct = true;
 		} else if (option == 't' && take_timeout(ctl, optarg) != 0) {

@@ -10,6 +10,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "dev-cert", tool_dev_cert },
+	{ "probe", tool_probe },
 };
 
 int

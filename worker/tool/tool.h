@@ -11,5 +11,6 @@ enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 
 /* The commands: their arguments are argv[0..argc-1]; return the exit code. */
 int tool_dev_cert(int argc, char **argv);
+int tool_probe(int argc, char **argv);
 
 #endif
