@@ -4,6 +4,7 @@ operator; and that it finds nothing where nothing is wrong."""
 import datetime
 import os
 import pathlib
+import pwd
 import re
 import socket
 
@@ -323,6 +324,51 @@ def test_a_key_that_is_gone(few, authority):
     leaf.key.unlink()
     assert f"{leaf.key} cannot be looked at: No such file" in doctor(
         one, code=1)
+
+
+@pytest.fixture
+def nobodys(few, open_folder, authority):
+    """A daemon that runs as nobody, with files of its own; root looks."""
+    home = open_folder / "home"
+    home.mkdir()
+    mine = authority.issue(folder=home, ends=LASTING)
+    nobody = pwd.getpwnam("nobody")
+    for path in (home, mine.cert, mine.key):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    one = few({"wssd": {"run_dir": home / "run"},
+               "context": {"local_cert": mine.cert, "local_pk": mine.key}},
+              start=False, preexec=drop_to("nobody"),
+              binaries=open_folder / "bin")
+    one.path = home / "wssd.ini"
+    one.set({})
+    return one.start()
+
+
+@needs_root
+def test_a_key_that_only_root_can_read(nobodys, authority):
+    """It was good at the start; the next reload would fail."""
+    doctor(nobodys, "--ca", authority.path, code=0)
+    key = pathlib.Path(nobodys.sections["context"]["local_pk"])
+    number = pwd.getpwnam("nobody").pw_uid
+    os.chown(key, 0, 0)
+    assert f"FAIL  {key} cannot be read by wssd (user number {number}): the " \
+        "next reload or start would fail\n" in doctor(nobodys, code=1)
+    # Its group may do.
+    os.chown(key, 0, pwd.getpwnam("nobody").pw_gid)
+    key.chmod(0o640)
+    doctor(nobodys, "--ca", authority.path, code=0)
+
+
+@needs_root
+def test_somebody_who_may_not_ask(nobodys):
+    """Clients are what he can be all the same."""
+    sock = pathlib.Path(nobodys.sections["wssd"]["run_dir"], "control.sock")
+    nobodys.set({"listen": {"address": nobodys.addresses()[0]}})
+    sock.chmod(0)
+    done = nobodys.ctl("doctor", preexec_fn=drop_to("daemon"))
+    assert re.search("^WARN  wssd cannot be asked, so less is seen: ",
+                     done.stdout, re.M), done
+    sock.chmod(0o660)
 
 
 # ---- limits, and the config --------------------------------------------------------------

@@ -22,7 +22,7 @@
 #include "worker/tool/trust.h"
 
 #define NAMES_MAX 64
-#define NAME_MAX_BYTES 256
+#define NAME_MAX_BYTES 320	/* 253, and room for what is put before */
 #define WITHIN_S 10		/* for each step of a handshake */
 
 struct probe {
@@ -218,11 +218,11 @@ static void
 add_name(struct probe *p, const char *name, size_t len)
 {
 	bool wildcard = len > 1 && name[0] == '*' && name[1] == '.';
-	char shown[NAME_MAX_BYTES];
+	char shown[NAME_MAX_BYTES - 16];
 
-	if (len == 0 || len > NAME_MAX_BYTES - 16)
+	if (len == 0 || len >= sizeof(shown))
 		return;
-	str_escape(name + wildcard, len - wildcard, shown, sizeof(shown) - 16);
+	str_escape(name + wildcard, len - wildcard, shown, sizeof(shown));
 	if (p->n_names == NAMES_MAX) {
 		p->more = true;
 		return;
@@ -235,7 +235,7 @@ add_name(struct probe *p, const char *name, size_t len)
 	p->n_names++;
 }
 
-/* The names that clients know it by; an address only when there is no name. */
+/* Without any, the address is tried without a name. */
 static void
 add_names_of(struct probe *p, X509 *cert)
 {
