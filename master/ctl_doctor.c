@@ -3,6 +3,7 @@
  * wssctl doctor: what clients would complain about, and what will be in the
  * way tomorrow.  Changes nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,10 @@ run(const struct ctl *ctl)
 {
 	struct doctor d = { .ctl = ctl };
 
+	if (ctl->ca != NULL && access(ctl->ca, R_OK) != 0) {
+		ctl_say("cannot read %s: %s", ctl->ca, strerror(errno));
+		return CTL_GENERIC;
+	}
 	load_config(&d);
 	find_daemon(&d);
 	if (d.config != NULL) {

@@ -17,7 +17,7 @@
 #define CONNECT_WITHIN_S 10
 #define WORDS_MAX 256		/* names for wssd-tool */
 
-/* ---- of a running daemon ------------------------------------------------------ */
+/* ---- of a running daemon ------------------------------------------------ */
 
 /* It may have chosen the port, and listen elsewhere than the file says. */
 static json_t *
@@ -67,7 +67,7 @@ try_tcp(struct doctor *d, const struct addr *addr, const char *text)
 		close(fd);
 }
 
-/* What clients may ask for: its server_name, else what its certificates have. */
+/* What clients may ask for: its server_name, else the certificates' names. */
 static size_t
 put_words(const struct config_context *c, char **words, size_t n)
 {
@@ -136,7 +136,7 @@ try_listen(struct doctor *d, const struct config_listen *l)
 		try_address(d, l, l->address.items[i]);
 }
 
-/* ---- where none runs ------------------------------------------------------------- */
+/* ---- where none runs ---------------------------------------------------- */
 
 static void
 want_address(struct doctor *d, const struct addr *addr)

@@ -21,7 +21,7 @@ struct listener {
 	unsigned long inode;
 };
 
-/* ---- /proc/net/tcp ------------------------------------------------------------ */
+/* ---- /proc/net/tcp ------------------------------------------------------ */
 
 /* The words of an address are as they are in memory: proc(5). */
 static bool
@@ -99,7 +99,7 @@ find_listener(const char *path, const struct addr *wanted,
 	return found;
 }
 
-/* ---- /proc/PID/fd ----------------------------------------------------------------- */
+/* ---- /proc/PID/fd ------------------------------------------------------- */
 
 static bool
 has_socket(const char *pid, unsigned long inode)

@@ -15,7 +15,7 @@
 #define OWN_FDS 64		/* of a worker that are no connections */
 #define CAN_READ_ALL 0x6	/* CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH */
 
-/* ---- who the daemon is --------------------------------------------------------- */
+/* ---- who the daemon is -------------------------------------------------- */
 
 /* As whom the master reads files. */
 struct who {
@@ -85,7 +85,7 @@ can_read(const struct who *w, const struct stat *st)
 	    S_IROTH)) != 0;
 }
 
-/* ---- files ----------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------- */
 
 static bool
 look_at(struct doctor *d, const struct who *w, const char *path,
@@ -153,7 +153,7 @@ doctor_files(struct doctor *d)
 	}
 }
 
-/* ---- limits ------------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------- */
 
 /* Of a process, or of what is started from here. */
 static bool

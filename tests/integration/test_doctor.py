@@ -124,6 +124,21 @@ def test_a_wrong_ca(few, tmp_path):
     assert "certificate of wssd test CA is missing" in said
 
 
+def test_a_ca_that_is_not_there(few, tmp_path):
+    done = few(start=False).ctl("doctor", "--ca", tmp_path / "no.pem")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"wssctl: cannot read {tmp_path}/no.pem: " \
+        "No such file or directory\n"
+
+
+def test_a_ca_that_is_none(few, tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_text("nonsense\n")
+    done = few().ctl("doctor", "--ca", path)
+    assert done.returncode == 1
+    assert f"wssctl: cannot read the CAs in {path}" in done.stderr
+
+
 def test_self_signed(few, authority):
     leaf = issue(authority, "localhost", self_signed=True)
     assert "no client trusts the CA localhost unless told" in doctor(

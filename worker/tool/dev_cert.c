@@ -19,7 +19,7 @@
 #include "worker/tool/tool.h"
 
 #define NAMES_MAX 64
-#define RENEW_BEFORE (7 * 86400)	/* seconds */
+#define RENEW_BEFORE (7 * 86400L)	/* seconds */
 
 struct job {
 	char dir[PATH_MAX];
@@ -51,7 +51,7 @@ is_ours(X509 *cert)
 	    strncmp(name, ISSUE_CA_NAME, strlen(ISSUE_CA_NAME)) == 0;
 }
 
-/* ---- the arguments ----------------------------------------------------------- */
+/* ---- the arguments ------------------------------------------------------ */
 
 static int
 take_names(struct job *j, int argc, char **argv, struct err *err)
@@ -88,7 +88,7 @@ take_dir(struct job *j, const char *dir, struct err *err)
 	return 0;
 }
 
-/* ---- the steps --------------------------------------------------------------- */
+/* ---- the steps ---------------------------------------------------------- */
 
 /* All that is there is read before anything is written. */
 static int
@@ -177,7 +177,7 @@ make_cert(struct job *j, struct err *err)
 	return pem_write_cert(j->cert_path, j->cert, err);
 }
 
-/* ---- what is said ---------------------------------------------------------------- */
+/* ---- what is said ------------------------------------------------------- */
 
 static void
 print_line(const char *path, X509 *cert, bool made, const char *what)

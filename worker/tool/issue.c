@@ -77,7 +77,7 @@ begin(EVP_PKEY *key, long days)
 	return NULL;
 }
 
-/* ---- the CA -------------------------------------------------------------- */
+/* ---- the CA ------------------------------------------------------------- */
 
 static void
 put_constraints(struct buf *text, const struct cert_name *names, size_t n)
@@ -139,7 +139,7 @@ issue_ca(EVP_PKEY *key, const struct cert_name *names, size_t n,
 	return cert;
 }
 
-/* ---- the leaf ---------------------------------------------------------------- */
+/* ---- the leaf ----------------------------------------------------------- */
 
 static void
 put_names(struct buf *text, const struct cert_name *names, size_t n)
@@ -203,7 +203,7 @@ issue_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key,
 	return cert;
 }
 
-/* ---- what is there already ------------------------------------------------------ */
+/* ---- what is there already ---------------------------------------------- */
 
 static bool
 is_among(const GENERAL_NAME *name, GENERAL_NAMES *names)

@@ -50,7 +50,7 @@ int
 pem_read_key(const char *path, EVP_PKEY **key_out, struct err *err)
 {
 	EVP_PKEY *key;
-	FILE *file;
+	FILE *file = NULL;
 
 	if (open_file(path, &file, err) == -1)
 		return -1;
@@ -70,7 +70,7 @@ int
 pem_read_cert(const char *path, X509 **cert_out, struct err *err)
 {
 	X509 *cert;
-	FILE *file;
+	FILE *file = NULL;
 
 	if (open_file(path, &file, err) == -1)
 		return -1;

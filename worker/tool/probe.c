@@ -22,7 +22,7 @@
 #include "worker/tool/trust.h"
 
 #define NAMES_MAX 64
-#define NAME_MAX_BYTES 320	/* 253, and room for what is put before */
+#define NAME_MAX_BYTES 320	/* 253, and what is put before it */
 #define WITHIN_S 10		/* for each step of a handshake */
 
 struct probe {
@@ -43,7 +43,7 @@ struct shown {
 	char reason[128];
 };
 
-/* ---- a connection ------------------------------------------------------------- */
+/* ---- a connection ------------------------------------------------------- */
 
 static int
 dial(const struct probe *p, struct err *err)
@@ -136,7 +136,7 @@ shake_hands(const char *name, int version, int fd, struct shown *shown)
 	ERR_clear_error();
 }
 
-/* ---- a name --------------------------------------------------------------------- */
+/* ---- a name ------------------------------------------------------------- */
 
 static bool
 can_talk(const struct shown *shown)
@@ -211,7 +211,7 @@ try_name(struct probe *p, const char *name)
 	return rc;
 }
 
-/* ---- which names ------------------------------------------------------------------ */
+/* ---- which names -------------------------------------------------------- */
 
 /* *.a.example is asked for as one that only it matches. */
 static void
@@ -271,7 +271,7 @@ add_word(struct probe *p, const char *word)
 	X509_free(cert);
 }
 
-/* ---- the command -------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------- */
 
 /* ADDRESS CAFILE|"" (NAME|@CERTIFICATE)...: the arguments are wssctl's. */
 int

@@ -42,7 +42,7 @@ trust_done(struct trust *t)
 	X509_STORE_free(t->store);
 }
 
-/* ---- names ------------------------------------------------------------------ */
+/* ---- names -------------------------------------------------------------- */
 
 static const char *
 shown_name(X509_NAME *name, char out[SHOWN])
@@ -130,7 +130,7 @@ judge_name(X509 *leaf, const char *name, const char *where,
 	buf_done(&names);
 }
 
-/* ---- dates and keys ----------------------------------------------------------- */
+/* ---- dates and keys ----------------------------------------------------- */
 
 static void
 format_date(const ASN1_TIME *time, char out[16])
@@ -179,7 +179,7 @@ judge_key(X509 *leaf, const char *where, struct findings *f)
 		    key == NULL ? 0 : EVP_PKEY_get_bits(key));
 }
 
-/* ---- the chain ------------------------------------------------------------------ */
+/* ---- the chain ---------------------------------------------------------- */
 
 /* Public CAs say where to get what the server has forgotten. */
 static bool
@@ -265,6 +265,7 @@ judge_chain(const struct trust *t, STACK_OF(X509) *chain, const char *where,
 	switch (error) {
 	case 0:
 		break;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
