@@ -150,6 +150,21 @@ print_last_error(const char *at, const char *lines)
 	}
 }
 
+/* Only where the keys are in a process of their own. */
+static void
+print_signer(json_t *signer)
+{
+	long long restarts = number_of(signer, "restarts");
+
+	if (!json_is_object(signer))
+		return;
+	if (json_is_integer(json_object_get(signer, "pid")))
+		printf("signer  pid %lld, ", number_of(signer, "pid"));
+	else
+		printf("signer  NOT RUNNING, ");
+	printf("%lld restart%s\n", restarts, restarts == 1 ? "" : "s");
+}
+
 static void
 print_head(json_t *root)
 {
@@ -167,6 +182,7 @@ print_head(json_t *root)
 		print_last_error(text_of(config, "last_error_at"),
 		    json_string_value(error));
 	printf("log     %s\n", text_of(root, "log"));
+	print_signer(json_object_get(root, "signer"));
 }
 
 static void
