@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/count.h"
 #include "master/ctl.h"
 
 #define ANSWER_WITHIN_MS 5000
@@ -119,8 +120,6 @@ print_table(json_t *rows, const struct column *columns, size_t n)
 		print_row(row, columns, n);
 }
 
-#define N(columns) (sizeof(columns) / sizeof((columns)[0]))
-
 /* --- the parts ---------------------------------------------------------------- */
 
 static void
@@ -203,9 +202,9 @@ print_workers(json_t *root)
 	};
 	json_t *total = json_object_get(root, "totals");
 
-	print_table(json_object_get(root, "workers"), columns, N(columns));
+	print_table(json_object_get(root, "workers"), columns, COUNT(columns));
 	json_object_set_new(total, "state", json_string("all"));
-	print_row(total, columns, N(columns));
+	print_row(total, columns, COUNT(columns));
 }
 
 /* A unix socket has no host: ws+unix:/run/wssd/ws.sock. */
@@ -301,7 +300,7 @@ print_all(json_t *root)
 	print_compression(root);
 	print_listens(root);
 	print_contexts(root);
-	print_table(json_object_get(root, "routes"), routes, N(routes));
+	print_table(json_object_get(root, "routes"), routes, COUNT(routes));
 }
 
 /* --- the command ------------------------------------------------------------------ */
@@ -323,9 +322,7 @@ show_once(const struct ctl *ctl)
 	json_t *root = NULL;
 	int fd, code;
 
-	code = ctl_connect(ctl, &fd, NULL, &result);
-	if (code == CTL_NOT_RUNNING)
-		ctl_say("wssd is not running");
+	code = ctl_connect_running(ctl, &fd, &result);
 	if (code != CTL_OK)
 		return status_code(code, result);
 	code = ctl_ask_on(fd, "status", ctl_timeout(ctl, ANSWER_WITHIN_MS),
