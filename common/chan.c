@@ -67,6 +67,16 @@ attach_fd(struct msghdr *msg, union control *control, int fd)
 	memcpy(CMSG_DATA(c), &fd, sizeof(int));
 }
 
+bool
+chan_is_one(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_SEQPACKET;
+}
+
 int
 chan_send(int chan, uint16_t type, uint32_t generation,
     const struct buf *payload, int fd, struct err *err)

@@ -41,6 +41,9 @@ struct chan_message {
 /* Two non-blocking, close-on-exec ends. */
 int chan_pair(int fds_out[2], struct err *);
 
+/* Whether a descriptor that this process was started with can be one. */
+bool chan_is_one(int fd);
+
 /*
  * Sends one message; fd (-1 = none) stays the caller's.  On failure errno
  * says why: EAGAIN or ETOOMANYREFS when the queue is full, EPIPE or

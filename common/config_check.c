@@ -9,6 +9,7 @@
 
 #include "common/alloc.h"
 #include "common/config_parts.h"
+#include "common/count.h"
 #include "common/settings.h"
 #include "common/str.h"
 
@@ -221,7 +222,7 @@ check_socket(struct config *c, const struct config_listen *l,
 		if (addr_is_unix(&l->addrs[i]) || l->addrs[i].len == 0)
 			return;
 	}
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+	for (size_t i = 0; i < COUNT(keys); i++) {
 		const struct config_place *place = config_find_place(c, l,
 		    keys[i]);
 

@@ -10,10 +10,10 @@
 
 #include "common/alloc.h"
 #include "common/config_parts.h"
+#include "common/count.h"
 #include "common/map.h"
 #include "common/str.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SHOWN 80		/* bytes of a wrong word in a sentence */
 #define NAME_BYTES_MAX 253	/* of a DNS name */
 #define FINGERPRINT_DIGITS 64	/* of SHA-256 */

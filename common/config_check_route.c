@@ -5,9 +5,9 @@
 #include <strings.h>
 
 #include "common/config_parts.h"
+#include "common/count.h"
 #include "common/str.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SHOWN 80		/* bytes of a wrong word in a sentence */
 #define PATH_MAX_BYTES 512
 

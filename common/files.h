@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files a config names (certificates, keys, modules, folders), opened once by the
- * master, which may read them, and handed to workers, which may not.  The
- * settings table says which settings are files.
+ * The files a config names (certificates, keys, modules, folders), opened
+ * once by the master, which may read them, and handed to workers, which may
+ * not.  The settings table says which settings are files.
  */
 #ifndef WSSD_COMMON_FILES_H
 #define WSSD_COMMON_FILES_H

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/count.h"
+
 /* asm-generic/unistd.h: the same numbers everywhere. */
 #define CREATE_RULESET 444
 #define ADD_RULE 445
@@ -51,8 +53,8 @@ all_of_fs(long abi)
 	};
 	size_t i = (size_t)abi - 1;
 
-	if (i >= sizeof(bits) / sizeof(bits[0]))
-		i = sizeof(bits) / sizeof(bits[0]) - 1;
+	if (i >= COUNT(bits))
+		i = COUNT(bits) - 1;
 	return (1ull << bits[i]) - 1;
 }
 

@@ -19,6 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/count.h"
+
 #define CAPS_MAX 64
 
 int
@@ -62,7 +64,7 @@ open_empty_dir(struct err *err)
 	char path[64];
 	int fd;
 
-	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+	for (size_t i = 0; i < COUNT(parents); i++) {
 		snprintf(path, sizeof(path), "%s/wssd-empty-XXXXXX",
 		    parents[i]);
 		if (mkdtemp(path) == NULL)

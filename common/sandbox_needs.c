@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "common/count.h"
 #include "common/sandbox.h"
 
 static const struct {
@@ -21,7 +22,7 @@ sandbox_needs(const struct config *config)
 	unsigned features = 0;
 
 	for (size_t i = 0; i < config->n_routes; i++)
-		for (size_t j = 0; j < sizeof(needs) / sizeof(needs[0]); j++)
+		for (size_t j = 0; j < COUNT(needs); j++)
 			if (strcmp(config->routes[i].handler,
 			    needs[j].handler) == 0)
 				features |= needs[j].features;

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "common/count.h"
 #include "common/sandbox.h"
 
 #ifndef F_GET_SEALS
@@ -193,6 +194,6 @@ static const struct sandbox_row table[] = {
 const struct sandbox_row *
 sandbox_table(size_t *n_out)
 {
-	*n_out = sizeof(table) / sizeof(table[0]);
+	*n_out = COUNT(table);
 	return table;
 }

@@ -9,8 +9,7 @@
 
 #include "common/assert.h"
 #include "common/config.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "common/count.h"
 
 static const char *const log_levels[] = {	/* enum log_level */
 	"error", "warn", "info", "debug", NULL };

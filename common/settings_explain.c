@@ -7,10 +7,10 @@
 #include <strings.h>
 
 #include "common/assert.h"
+#include "common/count.h"
 #include "common/settings.h"
 #include "common/str.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SHOWN 80		/* bytes of a wrong word in a sentence */
 #define NAMES_MAX 64		/* keys of one section */
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/count.h"
+
 #define WORD_MAX 64		/* bytes compared by str_nearest() */
 #define SHOWN 80		/* bytes of a wrong value in a sentence */
 
@@ -24,8 +26,6 @@ static const struct unit duration_units[] = {
 	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 },
 	{ "ms", 1 },
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
  * The digits at the start; *end_out is the first byte behind them.  Returns
@@ -182,6 +182,18 @@ escape_byte(unsigned char c, char out[5])
 	else
 		n = snprintf(out, 5, "\\x%02x", c);
 	return (size_t)n;
+}
+
+size_t
+str_json_byte(unsigned char c, bool utf8, char out[STR_JSON_BYTE_MAX])
+{
+	if (c == '"' || c == '\\')
+		return (size_t)snprintf(out, STR_JSON_BYTE_MAX, "\\%c", c);
+	if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
+		return (size_t)snprintf(out, STR_JSON_BYTE_MAX, "\\u%04x",
+		    c);
+	out[0] = (char)c;
+	return 1;
 }
 
 char *

@@ -40,6 +40,14 @@ void str_format_duration(uint64_t ms, char out[STR_NUMBER_MAX]);
 char *str_escape(const void *, size_t len, char *out, size_t size);
 
 /*
+ * One byte inside a JSON string (RFC 8259 §7), not terminated; returns its
+ * length.  utf8: the string is, so bytes above 127 stay; else they become
+ * U+0080 to U+00FF.
+ */
+#define STR_JSON_BYTE_MAX 7
+size_t str_json_byte(unsigned char, bool utf8, char out[STR_JSON_BYTE_MAX]);
+
+/*
  * The candidate a person most likely meant (few typing errors away, case
  * apart), or NULL.  Words are compared up to 64 bytes.
  */

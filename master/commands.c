@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/count.h"
 #include "common/log.h"
 #include "master/connections.h"
 #include "master/control.h"
@@ -95,7 +96,7 @@ void
 command_run(struct master *m, struct client *c, const char *const *words,
     size_t n, bool may_write)
 {
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < COUNT(table); i++) {
 		if (!is_command(i, words, n))
 			continue;
 		if (!table[i].reads_only && !may_write) {

@@ -55,6 +55,9 @@ pid_t ctl_lock_holder(const char *run_dir);
 /* Connects; a failure is said, and result_out tells its kind. */
 int ctl_connect(const struct ctl *, int *fd_out, pid_t *pid_out,
     enum ctlsock_result *result_out);
+/* The same, for those who need it to run: that it does not is said, too. */
+int ctl_connect_running(const struct ctl *, int *fd_out,
+    enum ctlsock_result *result_out);
 /* Asks and parses.  An error, also the daemon's, is said: its exit code. */
 int ctl_ask_on(int fd, const char *words, uint64_t timeout_ms,
     json_t **root_out);

@@ -119,9 +119,7 @@ run(const struct ctl *ctl)
 	struct err err = ERR_INIT;
 	int fd, code;
 
-	code = ctl_connect(ctl, &fd, NULL, &result);
-	if (code == CTL_NOT_RUNNING)
-		ctl_say("wssd is not running");
+	code = ctl_connect_running(ctl, &fd, &result);
 	if (code != CTL_OK)
 		return code;
 	if (ctlsock_ask(fd, "connections", ctl_timeout(ctl, PIECE_WITHIN_MS),

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/count.h"
 #include "master/ctl.h"
 
 #define ANSWER_WITHIN_MS 5000
@@ -119,8 +120,6 @@ print_table(json_t *rows, const struct column *columns, size_t n)
 		print_row(row, columns, n);
 }
 
-#define N(columns) (sizeof(columns) / sizeof((columns)[0]))
-
 /* --- the parts ---------------------------------------------------------------- */
 
 static void
@@ -150,6 +149,21 @@ print_last_error(const char *at, const char *lines)
 	}
 }
 
+/* Only where the keys are in a process of their own. */
+static void
+print_signer(json_t *signer)
+{
+	long long restarts = number_of(signer, "restarts");
+
+	if (!json_is_object(signer))
+		return;
+	if (json_is_integer(json_object_get(signer, "pid")))
+		printf("signer  pid %lld, ", number_of(signer, "pid"));
+	else
+		printf("signer  NOT RUNNING, ");
+	printf("%lld restart%s\n", restarts, restarts == 1 ? "" : "s");
+}
+
 static void
 print_head(json_t *root)
 {
@@ -167,6 +181,7 @@ print_head(json_t *root)
 		print_last_error(text_of(config, "last_error_at"),
 		    json_string_value(error));
 	printf("log     %s\n", text_of(root, "log"));
+	print_signer(json_object_get(root, "signer"));
 }
 
 static void
@@ -187,9 +202,9 @@ print_workers(json_t *root)
 	};
 	json_t *total = json_object_get(root, "totals");
 
-	print_table(json_object_get(root, "workers"), columns, N(columns));
+	print_table(json_object_get(root, "workers"), columns, COUNT(columns));
 	json_object_set_new(total, "state", json_string("all"));
-	print_row(total, columns, N(columns));
+	print_row(total, columns, COUNT(columns));
 }
 
 /* A unix socket has no host: ws+unix:/run/wssd/ws.sock. */
@@ -285,7 +300,7 @@ print_all(json_t *root)
 	print_compression(root);
 	print_listens(root);
 	print_contexts(root);
-	print_table(json_object_get(root, "routes"), routes, N(routes));
+	print_table(json_object_get(root, "routes"), routes, COUNT(routes));
 }
 
 /* --- the command ------------------------------------------------------------------ */
@@ -307,9 +322,7 @@ show_once(const struct ctl *ctl)
 	json_t *root = NULL;
 	int fd, code;
 
-	code = ctl_connect(ctl, &fd, NULL, &result);
-	if (code == CTL_NOT_RUNNING)
-		ctl_say("wssd is not running");
+	code = ctl_connect_running(ctl, &fd, &result);
 	if (code != CTL_OK)
 		return status_code(code, result);
 	code = ctl_ask_on(fd, "status", ctl_timeout(ctl, ANSWER_WITHIN_MS),

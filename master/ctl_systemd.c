@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include "common/count.h"
 #include "master/ctl.h"
 
 static bool
@@ -18,7 +19,7 @@ unit_is_installed(void)
 		"/usr/lib/systemd/system/wssd.service",
 	};
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+	for (size_t i = 0; i < COUNT(paths); i++)
 		if (access(paths[i], F_OK) == 0)
 			return true;
 	return false;

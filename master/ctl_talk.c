@@ -148,6 +148,17 @@ judge(json_t *root)
 }
 
 int
+ctl_connect_running(const struct ctl *ctl, int *fd_out,
+    enum ctlsock_result *result_out)
+{
+	int code = ctl_connect(ctl, fd_out, NULL, result_out);
+
+	if (code == CTL_NOT_RUNNING)
+		ctl_say("wssd is not running");
+	return code;
+}
+
+int
 ctl_ask_on(int fd, const char *words, uint64_t timeout_ms, json_t **root_out)
 {
 	struct buf answer = BUF_INIT;
@@ -177,9 +188,7 @@ ctl_ask(const struct ctl *ctl, const char *words, uint64_t timeout_ms,
 	enum ctlsock_result result;
 	int fd, code;
 
-	code = ctl_connect(ctl, &fd, NULL, &result);
-	if (code == CTL_NOT_RUNNING)
-		ctl_say("wssd is not running");
+	code = ctl_connect_running(ctl, &fd, &result);
 	if (code != CTL_OK)
 		return code;
 	code = ctl_ask_on(fd, words, timeout_ms, root_out);

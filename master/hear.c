@@ -78,6 +78,8 @@ get_verdict(struct proc *p, struct chan_message *m, struct err *err)
 {
 	struct proto_failed verdict;
 
+	if (p->state != PROC_GREETED && p->state != PROC_PREPARING)
+		return err_set(err, "nothing was asked");
 	if (!proto_failed_get(&m->payload, &verdict))
 		return err_set(err, "malformed");
 	if (p->pending == NULL || m->generation != p->pending->generation)
@@ -92,8 +94,6 @@ got_ready(struct proc *p, struct chan_message *m, struct err *err)
 {
 	if (is_stale(p, m))
 		return 0;
-	if (p->state != PROC_GREETED && p->state != PROC_PREPARING)
-		return err_set(err, "nothing was asked");
 	if (get_verdict(p, m, err) != 0)
 		return -1;
 	if (p->state == PROC_GREETED)
@@ -108,8 +108,6 @@ got_failed(struct proc *p, struct chan_message *m, struct err *err)
 {
 	if (is_stale(p, m))
 		return 0;
-	if (p->state != PROC_GREETED && p->state != PROC_PREPARING)
-		return err_set(err, "nothing was asked");
 	if (get_verdict(p, m, err) != 0)
 		return -1;
 	if (p->state == PROC_GREETED) {

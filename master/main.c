@@ -129,18 +129,6 @@ tidy_descriptors(void)
 	(void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-/* An ignored SIGCHLD, for one, would hide how workers die. */
-static void
-reset_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void *
 event_realloc(void *old, size_t size)
 {
@@ -155,7 +143,7 @@ main(int argc, char **argv)
 		.ready_fd = -1 } };
 
 	tidy_descriptors();
-	reset_signals();
+	spawn_reset_signals();
 	event_set_mem_functions(xmalloc, event_realloc, free);
 	parse_arguments(&a, argc, argv);
 	if (a.exit_code >= 0)

@@ -59,8 +59,8 @@ spawn_open(const char *name, struct err *err)
 	return high;
 }
 
-static void
-reset_signals(void)
+void
+spawn_reset_signals(void)
 {
 	sigset_t none;
 
@@ -81,7 +81,7 @@ exec_worker(int worker_fd, int chan, const char *title)
 	char copy[64];
 	int null;
 
-	reset_signals();
+	spawn_reset_signals();
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(null, STDOUT_FILENO) < 0)

@@ -30,6 +30,12 @@ struct spawned {
 int spawn_worker(int worker_fd, const char *title, struct spawned *out,
     struct err *);
 
+/*
+ * As a new program expects them: none ignored, none blocked.  Also for the
+ * master itself; an inherited, ignored SIGCHLD would hide how workers die.
+ */
+void spawn_reset_signals(void);
+
 /* Sends a signal to a child that has not been waited for. */
 void spawn_signal(const struct spawned *, int sig);
 

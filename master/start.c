@@ -14,6 +14,7 @@
 
 #include "common/alloc.h"
 #include "common/board.h"
+#include "common/count.h"
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "master/control.h"
@@ -274,7 +275,7 @@ start_prepare(struct master *m)
 	m->world.logs = &m->logs;
 	m->world.access_log = &m->access_log;
 	notify_init(&m->notify);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (size_t i = 0; i < COUNT(steps); i++) {
 		code = steps[i](m);
 		if (code != EXIT_OK)
 			return code;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/count.h"
 #include "common/str.h"
 #include "master/ctl.h"
 
@@ -17,7 +18,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_doctor,
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define N_COMMANDS COUNT(commands)
 
 static void
 print_help(FILE *out)
@@ -93,7 +94,7 @@ take_options(struct ctl *ctl, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "c:Vh", options,
 	    NULL)) != -1) {
-		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		for (size_t i = 0; i < COUNT(flags); i++)
 			if (flags[i].option == option)
 				ctl->options |= flags[i].flag;
 		if (option == 'c') {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 #include "worker/conn_parts.h"
 #include "worker/prometheus.h"
 #include "worker/worker.h"
@@ -96,7 +97,7 @@ admin_answer(struct wss_conn *c, const struct http_request *request)
 	bool head = slice_equal(request->method, "HEAD");
 	struct http_refusal refusal;
 
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+	for (size_t i = 0; i < COUNT(pages); i++) {
 		if (!slice_equal(request->path, pages[i].path))
 			continue;
 		if (!head && !slice_equal(request->method, "GET")) {

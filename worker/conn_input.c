@@ -15,13 +15,7 @@
 #include "worker/conn_client.h"
 #include "worker/worker.h"
 
-/*
- * Space is made ahead for the rest of a frame, so that it lands in one
- * piece; a header that only claims a length gets no more than this ahead of
- * what has come.
- */
 #define RECORD_BYTES 16384
-#define RESERVE_AHEAD ((size_t)256 << 10)
 
 /* ---- one step of each state ------------------------------------------- */
 
@@ -169,19 +163,6 @@ take(struct wss_conn *c, uint8_t *data, size_t len, uint64_t *need)
 /* ---- what is unfinished ----------------------------------------------- */
 
 static void
-reserve(struct evbuffer *in, uint64_t need)
-{
-	size_t have = evbuffer_get_length(in);
-	size_t ahead = have > RESERVE_AHEAD ? have : RESERVE_AHEAD;
-
-	if (need <= have)
-		return;
-	if (need - have < ahead)
-		ahead = (size_t)(need - have);
-	evbuffer_expand(in, ahead);
-}
-
-static void
 take_kept(struct wss_conn *c)
 {
 	struct evbuffer *in = c->stream.in;
@@ -193,7 +174,7 @@ take_kept(struct wss_conn *c)
 	done = take(c, evbuffer_pullup(in, -1), len, &need);
 	evbuffer_drain(in, done);
 	if (done < len)
-		reserve(in, need);
+		stream_reserve(&c->stream, need);
 }
 
 static void
@@ -207,8 +188,8 @@ take_new(struct wss_conn *c, uint8_t *data, size_t len)
 	if (done == len)
 		return;
 	if (need > len - done)
-		evbuffer_expand(in, need - (len - done) > RESERVE_AHEAD ?
-		    len - done + RESERVE_AHEAD : (size_t)need);
+		evbuffer_expand(in, need - (len - done) > STREAM_AHEAD ?
+		    len - done + STREAM_AHEAD : (size_t)need);
 	evbuffer_add(in, data + done, len - done);
 }
 

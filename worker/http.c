@@ -4,14 +4,13 @@
  * Runs in the worker.  Must never let a head pass that two parsers could
  * read in two ways (RFC 9112 §11).
  *
- * llhttp splits the fields; the lines, the request line, the names and the
- * body are judged here again, so that what is accepted does not depend on
- * the version of llhttp (8.1 lets obs-fold, empty names and several spaces
- * pass).
+ * llhttp splits the fields (http_fields.c); the lines, the request line, the
+ * names and the body are judged here and there again, so that what is
+ * accepted does not depend on the version of llhttp (8.1 lets obs-fold, empty
+ * names and several spaces pass).
  */
 #include "worker/http.h"
 
-#include <llhttp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,84 +124,6 @@ parse_request_line(struct slice head, struct http_request *req,
 	if (!split_target(req))
 		return http_refuse(refusal, 400,
 		    "request target is not a path of this server");
-	return 0;
-}
-
-/* What the callbacks of llhttp fill in. */
-struct fields {
-	struct http_request *req;
-	size_t max;
-	bool too_many;
-	bool complete;
-};
-
-/*
- * The head is given at once, so a name and a value are one span each.
- */
-static int
-on_name(llhttp_t *parser, const char *at, size_t len)
-{
-	struct fields *f = parser->data;
-	struct http_header *h;
-
-	if (f->req->n_headers >= f->max) {
-		f->too_many = true;
-		return HPE_USER;
-	}
-	h = &f->req->headers[f->req->n_headers++];
-	h->name = (struct slice){ at, len };
-	h->value = (struct slice){ at + len, 0 };
-	return 0;
-}
-
-static int
-on_value(llhttp_t *parser, const char *at, size_t len)
-{
-	struct http_request *req = ((struct fields *)parser->data)->req;
-
-	req->headers[req->n_headers - 1].value =
-	    slice_trim((struct slice){ at, len });
-	return 0;
-}
-
-static int
-on_headers_complete(llhttp_t *parser)
-{
-	((struct fields *)parser->data)->complete = true;
-	return 0;
-}
-
-static const llhttp_settings_t callbacks = {
-	.on_header_field = on_name,
-	.on_header_value = on_value,
-	.on_headers_complete = on_headers_complete,
-};
-
-static int
-parse_fields(struct slice head, size_t max_headers, struct http_request *req,
-    struct http_refusal *refusal)
-{
-	struct fields f = { .req = req, .max = max_headers };
-	llhttp_errno_t result;
-	llhttp_t parser;
-
-	if (f.max > HTTP_HEADERS_MAX)
-		f.max = HTTP_HEADERS_MAX;
-	req->n_headers = 0;
-	llhttp_init(&parser, HTTP_REQUEST, &callbacks);
-	parser.data = &f;
-	result = llhttp_execute(&parser, head.data, head.len);
-	if (f.too_many)
-		return http_refuse(refusal, 431,
-		    "more than %zu header fields", f.max);
-	/* It pauses behind the head of every request that asks to upgrade. */
-	if (!f.complete || (result != HPE_OK && result != HPE_PAUSED_UPGRADE))
-		return http_refuse(refusal, 400, "malformed request head (%s)",
-		    llhttp_errno_name(result));
-	for (size_t i = 0; i < req->n_headers; i++)
-		if (!http_is_token(req->headers[i].name))
-			return http_refuse(refusal, 400,
-			    "malformed name of a header field");
 	return 0;
 }
 
@@ -347,8 +268,10 @@ http_parse(const uint8_t *head, size_t len, size_t max_headers,
 		all.data += 2;
 		all.len -= 2;
 	}
+	req->n_headers = 0;
 	if (parse_request_line(all, req, refusal) != 0 ||
-	    parse_fields(all, max_headers, req, refusal) != 0 ||
+	    http_take_fields(HTTP_KIND_REQUEST, all, max_headers,
+	    req->headers, &req->n_headers, refusal) != 0 ||
 	    check_body(req, refusal) != 0)
 		return -1;
 	return check_host(req, refusal);

@@ -64,6 +64,15 @@ int http_check_lines(const uint8_t *head, size_t len,
     struct http_refusal *refusal_out);
 
 /*
+ * The fields of a head, as llhttp splits them, into headers[max]: at most
+ * HTTP_HEADERS_MAX.  -1: 431 for more, else 400.
+ */
+enum http_kind { HTTP_KIND_REQUEST, HTTP_KIND_RESPONSE };
+int http_take_fields(enum http_kind, struct slice head, size_t max,
+    struct http_header *headers, size_t *n_out,
+    struct http_refusal *refusal_out);
+
+/*
  * Takes a whole head apart: len is what http_head_length() said.  -1:
  * *refusal_out says how to answer, and *request_out holds nothing of use.
  * Refused are also, since every one of them is either an attack or a

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/count.h"
+
 struct status {
 	unsigned code;
 	const char *text;
@@ -51,7 +53,7 @@ static const struct status unknown_status = { 0, "Error", "" };
 static const struct status *
 find_status(unsigned code)
 {
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+	for (size_t i = 0; i < COUNT(statuses); i++)
 		if (statuses[i].code == code)
 			return &statuses[i];
 	return &unknown_status;

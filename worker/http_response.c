@@ -6,57 +6,8 @@
  */
 #include "worker/http_response.h"
 
-#include <llhttp.h>
 #include <openssl/evp.h>
 #include <string.h>
-
-/* What the callbacks of llhttp fill in. */
-struct fields {
-	struct http_response *r;
-	bool too_many;
-	bool complete;
-};
-
-static int
-on_name(llhttp_t *parser, const char *at, size_t len)
-{
-	struct fields *f = parser->data;
-	struct http_header *h;
-
-	if (f->r->n_headers >= HTTP_HEADERS_MAX) {
-		f->too_many = true;
-		return HPE_USER;
-	}
-	h = &f->r->headers[f->r->n_headers++];
-	h->name = (struct slice){ at, len };
-	h->value = (struct slice){ at + len, 0 };
-	return 0;
-}
-
-static int
-on_value(llhttp_t *parser, const char *at, size_t len)
-{
-	struct http_response *r = ((struct fields *)parser->data)->r;
-
-	while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '\t'))
-		len--;
-	r->headers[r->n_headers - 1].value = (struct slice){ at, len };
-	return 0;
-}
-
-/* The body, if there is one, is nobody's business. */
-static int
-on_headers_complete(llhttp_t *parser)
-{
-	((struct fields *)parser->data)->complete = true;
-	return HPE_PAUSED;
-}
-
-static const llhttp_settings_t callbacks = {
-	.on_header_field = on_name,
-	.on_header_value = on_value,
-	.on_headers_complete = on_headers_complete,
-};
 
 /* HTTP-version SP status-code SP [ reason-phrase ]: RFC 9112 §4. */
 static int
@@ -87,10 +38,8 @@ int
 http_parse_response(const uint8_t *head, size_t len,
     struct http_response *r, struct err *err)
 {
-	struct fields f = { .r = r };
 	struct http_refusal refusal;
 	size_t scanned = 0;
-	llhttp_t parser;
 
 	if (len == HTTP_MORE || http_head_length(head, len, &scanned) != len)
 		return err_set(err, "malformed head");
@@ -99,19 +48,10 @@ http_parse_response(const uint8_t *head, size_t len,
 	if (take_status_line(head, len, r, err) != 0)
 		return -1;
 	r->n_headers = 0;
-	llhttp_init(&parser, HTTP_RESPONSE, &callbacks);
-	parser.data = &f;
-	(void)llhttp_execute(&parser, (const char *)head, len);
-	if (f.too_many)
-		return err_set(err, "more than %d header fields",
-		    HTTP_HEADERS_MAX);
-	if (!f.complete)
-		return err_set(err, "malformed head (%s)",
-		    llhttp_errno_name(llhttp_get_errno(&parser)));
-	for (size_t i = 0; i < r->n_headers; i++)
-		if (!http_is_token(r->headers[i].name))
-			return err_set(err, "malformed name of a header "
-			    "field");
+	if (http_take_fields(HTTP_KIND_RESPONSE,
+	    (struct slice){ (const char *)head, len }, HTTP_HEADERS_MAX,
+	    r->headers, &r->n_headers, &refusal) != 0)
+		return err_set(err, "%s", refusal.reason);
 	return 0;
 }
 

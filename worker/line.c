@@ -54,18 +54,6 @@ line_word(struct line *l, const char *key, const char *value)
 	line_printf(l, l->json ? ",\"%s\":\"%s\"" : " %s=%s", key, value);
 }
 
-/* One byte inside a JSON string (RFC 8259 section 7); returns the length. */
-static size_t
-escape_byte(unsigned char ch, bool utf8, char out[8])
-{
-	if (ch == '"' || ch == '\\')
-		return (size_t)snprintf(out, 8, "\\%c", ch);
-	if (ch < 0x20 || ch == 0x7f || (ch >= 0x80 && !utf8))
-		return (size_t)snprintf(out, 8, "\\u%04x", ch);
-	out[0] = (char)ch;
-	return 1;
-}
-
 /*
  * What is no UTF-8 becomes U+00XX byte by byte.  What does not fit is cut
  * between two characters.
@@ -75,13 +63,13 @@ escape_json(const unsigned char *data, size_t len, char *out, size_t size)
 {
 	bool utf8 = str_is_utf8((const char *)data, len);
 	size_t at = 0, cut = 0, n;
-	char piece[8];
+	char piece[STR_JSON_BYTE_MAX];
 
 	for (size_t i = 0; i < len; i++) {
 		if ((!utf8 || (data[i] & 0xc0) != 0x80) &&
 		    at + sizeof("...") <= size)
 			cut = at;
-		n = escape_byte(data[i], utf8, piece);
+		n = str_json_byte(data[i], utf8, piece);
 		if (at + n >= size) {
 			memcpy(out + cut, "...", sizeof("..."));
 			return;

@@ -4,13 +4,13 @@
  * channel to the master, from which it gets everything else.
  */
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/chan.h"
+#include "common/count.h"
 #include "common/log.h"
 #include "worker/pool.h"
 #include "worker/worker.h"
@@ -44,20 +44,10 @@ set_signals(void)
 		SIGWINCH,
 	};
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < COUNT(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGUSR2, on_parent_death);
 	prctl(PR_SET_PDEATHSIG, SIGUSR2);
-}
-
-static bool
-is_channel(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	    type == SOCK_SEQPACKET;
 }
 
 int
@@ -65,7 +55,7 @@ main(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	if (!is_channel(CHANNEL)) {
+	if (!chan_is_one(CHANNEL)) {
 		fprintf(stderr, "wssd-worker is started by wssd\n");
 		return 2;
 	}

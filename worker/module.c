@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 #include "worker/handler/handlers.h"
 
 #define SYMBOL "wss_module"
@@ -127,7 +128,7 @@ module_handler(const struct modules *modules, const struct config_route *r,
 		    r->place.file, r->place.line, r->module);
 		return NULL;
 	}
-	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
+	for (size_t i = 0; i < COUNT(built_in); i++) {
 		if (strcmp(built_in[i]->name, r->handler) == 0)
 			return built_in[i];
 	}

@@ -16,7 +16,6 @@
 
 #define HEAD_MAX 16384		/* bytes of the answer's head */
 #define RECORD_BYTES 16384
-#define RESERVE_AHEAD ((size_t)256 << 10)
 
 /* ---- sending ---------------------------------------------------------- */
 
@@ -207,20 +206,6 @@ take(struct wss_out *out, uint8_t *data, size_t len, uint64_t *need)
 	return done;
 }
 
-/* Space for the rest of a frame, so that it lands in one piece. */
-static void
-reserve(struct evbuffer *in, uint64_t need)
-{
-	size_t have = evbuffer_get_length(in);
-	size_t ahead = have > RESERVE_AHEAD ? have : RESERVE_AHEAD;
-
-	if (need <= have)
-		return;
-	if (need - have < ahead)
-		ahead = (size_t)(need - have);
-	evbuffer_expand(in, ahead);
-}
-
 static void
 take_kept(struct wss_out *out)
 {
@@ -233,7 +218,7 @@ take_kept(struct wss_out *out)
 	done = take(out, evbuffer_pullup(in, -1), len, &need);
 	evbuffer_drain(in, done);
 	if (done < len)
-		reserve(in, need);
+		stream_reserve(&out->stream, need);
 }
 
 static void
@@ -252,7 +237,7 @@ take_new(struct wss_out *out, uint8_t *data, size_t len)
 	if (done == len)
 		return;
 	evbuffer_add(in, data + done, len - done);
-	reserve(in, need);
+	stream_reserve(&out->stream, need);
 }
 
 /* ---- reading ---------------------------------------------------------- */

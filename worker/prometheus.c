@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "common/count.h"
 
 /* ---- lines ------------------------------------------------------------ */
 

@@ -5,30 +5,23 @@
 #include <string.h>
 
 #include "common/chan.h"
+#include "common/str.h"
 #include "worker/conn.h"
 #include "worker/conn_client.h"
 #include "worker/worker.h"
 
 #define ANSWER_BYTES (CHAN_PAYLOAD_MAX - 8192)	/* + the longest line */
 
-/*
- * What a config may contain as a name, as a JSON string: anything unusual
- * becomes an escape.
- */
+/* UTF-8, as a config and all that is ASCII are. */
 static void
 put_quoted(struct buf *out, const char *value)
 {
-	buf_put_u8(out, '"');
-	for (const char *p = value; *p != '\0'; p++) {
-		unsigned char ch = (unsigned char)*p;
+	char piece[STR_JSON_BYTE_MAX];
 
-		if (ch == '"' || ch == '\\')
-			buf_printf(out, "\\%c", ch);
-		else if (ch < 0x20 || ch == 0x7f)
-			buf_printf(out, "\\u%04x", ch);
-		else
-			buf_put_u8(out, ch);
-	}
+	buf_put_u8(out, '"');
+	for (const char *p = value; *p != '\0'; p++)
+		buf_put(out, piece, str_json_byte((unsigned char)*p, true,
+		    piece));
 	buf_put_u8(out, '"');
 }
 

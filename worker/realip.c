@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/count.h"
 #include "common/str.h"
 
 /* What one element of a list says. */
@@ -336,7 +337,7 @@ realip_find(const struct http_request *request,
 {
 	struct realip found = { .scheme = REALIP_UNSAID };
 
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+	for (size_t i = 0; i < COUNT(sources); i++) {
 		struct list_state list = { .rules = rules };
 
 		if (rules->header != CONFIG_REAL_IP_AUTO &&

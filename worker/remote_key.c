@@ -23,6 +23,7 @@
 
 #include "common/alloc.h"
 #include "common/assert.h"
+#include "common/count.h"
 #include "worker/remote_key_parts.h"
 #include "worker/signing.h"
 #include "worker/tls_build.h"
@@ -340,8 +341,7 @@ remote_key_new(const struct tls_build *b, const X509 *leaf,
 {
 	EVP_PKEY *public = X509_get0_pubkey(leaf), *key;
 
-	for (size_t i = 0; public != NULL &&
-	    i < sizeof(types) / sizeof(types[0]); i++) {
+	for (size_t i = 0; public != NULL && i < COUNT(types); i++) {
 		if (!EVP_PKEY_is_a(public, types[i]))
 			continue;
 		key = make(b->signer, types[i], public);

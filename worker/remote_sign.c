@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 #include "common/proto_sign.h"
 #include "worker/remote_key_parts.h"
 #include "worker/signing.h"
@@ -87,7 +88,7 @@ digest_name(const char *name)
 {
 	static const char *const known[] = { "SHA256", "SHA384", "SHA512" };
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (size_t i = 0; i < COUNT(known); i++) {
 		EVP_MD *md = EVP_MD_fetch(NULL, known[i], NULL);
 		int is = md != NULL && EVP_MD_is_a(md, name);
 

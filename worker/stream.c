@@ -224,6 +224,19 @@ tls_read(struct stream *s, uint8_t *room, size_t size, struct err *err)
 	    reason[0] != '\0' ? reason : "unknown reason");
 }
 
+void
+stream_reserve(struct stream *s, uint64_t need)
+{
+	size_t have = evbuffer_get_length(s->in);
+	size_t ahead = have > STREAM_AHEAD ? have : STREAM_AHEAD;
+
+	if (need <= have)
+		return;
+	if (need - have < ahead)
+		ahead = (size_t)(need - have);
+	evbuffer_expand(s->in, ahead);
+}
+
 int
 stream_read(struct stream *s, uint8_t *room, size_t size,
     uint8_t **data_out, struct err *err)

@@ -73,6 +73,14 @@ int stream_read(struct stream *, uint8_t *room, size_t size,
     uint8_t **data_out, struct err *);
 
 /*
+ * Space is made ahead in `in` for the rest of a frame, so that it lands in
+ * one piece; a header that only claims a length (need: of the whole) gets no
+ * more than this, or than as much again as has come.
+ */
+#define STREAM_AHEAD ((size_t)256 << 10)
+void stream_reserve(struct stream *, uint64_t need);
+
+/*
  * Sends len bytes in this turn, in one TLS record for each 16 KiB.  What the
  * client's queue does not take now waits in `out`.
  */

@@ -14,12 +14,11 @@
 
 #include "common/alloc.h"
 #include "common/assert.h"
+#include "common/count.h"
 #include "common/settings.h"
 #include "worker/tls_build.h"
 #include "worker/tls_sni.h"
 #include "worker/tls_ticket.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Before any key or certificate: they are held to it when they are set. */
 static int

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 
 struct uring {
 	struct io_uring ring;
@@ -41,7 +42,7 @@ restrict_ring(struct io_uring *ring)
 	};
 
 	if (control(ring, IORING_REGISTER_RESTRICTIONS, allowed,
-	    sizeof(allowed) / sizeof(allowed[0])) < 0 ||
+	    COUNT(allowed)) < 0 ||
 	    control(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
 		return -errno;
 	return 0;

@@ -17,7 +17,8 @@ DAY = datetime.timedelta(days=1)
 
 
 def _name(common_name):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+                     if common_name else [])
 
 
 def _general_name(text):

@@ -427,6 +427,8 @@ def test_status_table(wssd, tls):
     pids = one.worker_pids()
     assert re.search(rf"^wssd \S+ is running, pid {one.pid}, up ", text)
     assert f"config  {one.path}, generation 1, loaded " in text
+    assert f"\nsigner  pid {one.status()['signer']['pid']}, 0 restarts\n" \
+        in text
     for slot in (0, 1):
         assert re.search(rf"^ +{slot} +{pids[slot]} running +\d+ +\d+ ",
                          text, re.M), text

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The private keys are in wssd-signer, and nowhere else."""
+import contextlib
 import os
 import pathlib
 import re
@@ -331,6 +332,34 @@ def test_signer_killed(wssd, tls):
         crowd.say("still there?")
         until(lambda: all(h.texts for h in crowd.open_ones()), "echoes")
         assert len(crowd.open_ones()) == 20
+
+
+def signer_line(one):
+    lines = one.ctl("status").stdout.splitlines()
+    return next((x for x in lines if x.startswith("signer")), None)
+
+
+def test_status_line(wssd):
+    one = wssd()
+    one.deaths_expected = True
+    old = signer(one)["pid"]
+    assert signer_line(one) == f"signer  pid {old}, 0 restarts"
+    os.kill(old, signal.SIGKILL)
+    new = new_signer(one, old)
+    assert signer_line(one) == f"signer  pid {new}, 1 restart"
+
+    def between_two():
+        """Each death makes the wait for the next one longer."""
+        pid = signer(one)["pid"]
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return re.fullmatch(r"signer  NOT RUNNING, [1-9]\d* restarts?",
+                            signer_line(one))
+    until(between_two, "a line without a signer", 30)
+    one.set({"wssd": {"key_isolation": "off"}})
+    one.reload()
+    assert signer_line(one) is None
 
 
 def pending(one, n):

@@ -22,8 +22,8 @@ FORBIDDEN = [
 
 # Bytes in, events out: no socket, no log, no loop, no file.
 PURE = ("utf8", "ws_frame", "ws", "ws_close", "ws_deflate", "http",
-        "http_refusal", "http_response", "handshake", "extensions",
-        "proxyproto", "realip",
+        "http_fields", "http_refusal", "http_response", "handshake",
+        "extensions", "proxyproto", "realip",
         "prometheus")
 IMPURE = EVENT + ("sys/socket.h", "sys/epoll.h", "netinet/", "arpa/",
                   "netdb.h", "unistd.h", "fcntl.h", "poll.h", "time.h",

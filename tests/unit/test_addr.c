@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 #include "common/addr.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "common/count.h"
 
 static void
 parses_and_formats(void **state)

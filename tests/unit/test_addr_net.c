@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 #include "common/addr_net.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "common/count.h"
 
 static void
 has_addresses(void **state)

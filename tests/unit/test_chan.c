@@ -329,12 +329,31 @@ test_full_queue(void **state)
 	assert_true(sent > 100);
 }
 
+static void
+test_what_is_one(void **state)
+{
+	struct pair *pair = *state;
+	int other[2];
+
+	assert_true(chan_is_one(pair->fds[0]));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	assert_false(chan_is_one(other[0]));
+	close(other[0]);
+	close(other[1]);
+	assert_false(chan_is_one(other[0]));
+	assert_int_equal(pipe(other), 0);
+	assert_false(chan_is_one(other[0]));
+	close(other[0]);
+	close(other[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		TEST(test_message),
+		TEST(test_what_is_one),
 		TEST(test_largest),
 		TEST(test_empty_payload),
 		TEST(test_no_room_for_a_descriptor),

@@ -14,9 +14,8 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/count.h"
 #include "common/settings.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct config *
 parse(const char *text, struct config_errors *errors)

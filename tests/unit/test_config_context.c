@@ -13,8 +13,8 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/count.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define L "[listen]\naddress = 0.0.0.0:1\n"
 #define R "[route /]\nhandler = echo\n"
 #define C(name) "[context " name "]\nlocal_cert = /c\n"

@@ -11,9 +11,8 @@
 
 #include "common/alloc.h"
 #include "common/buf.h"
+#include "common/count.h"
 #include "common/ini.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What was understood, written back: "[kind|name]@line key=value@line". */
 static char *

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
+#include "common/count.h"
 #include "tests/unit/feed.h"
 #include "worker/proxyproto.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SIG "\r\n\r\n\0\r\nQUIT\n"
 #define BYTES(text) (const uint8_t *)(text), sizeof(text) - 1
 #define V4 "\xcb\x00\x71\x07\xc0\x00\x02\x01\xc8\x00\x01\xbb"

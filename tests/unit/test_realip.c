@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
+#include "common/count.h"
 #include "worker/realip.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define AUTO CONFIG_REAL_IP_AUTO
 #define XREAL CONFIG_REAL_IP_X_REAL_IP
 #define XFF CONFIG_REAL_IP_X_FORWARDED_FOR

@@ -18,9 +18,9 @@
 
 #include "common/alloc.h"
 #include "common/config.h"
+#include "common/count.h"
 #include "common/settings.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAN_PAGE SOURCE_DIR "/docs/man/wssd.ini.5"
 #define BEGIN ".\\\" BEGIN SETTINGS"
 #define END ".\\\" END SETTINGS"

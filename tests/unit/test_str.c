@@ -8,9 +8,8 @@
 
 #include <cmocka.h>
 
+#include "common/count.h"
 #include "common/str.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct number_case {
 	const char *text;
@@ -255,6 +254,31 @@ knows_utf8(void **state)
 		assert_false(str_is_utf8(bad[i], strlen(bad[i])));
 }
 
+static void
+escapes_for_json(void **state)
+{
+	static const struct {
+		unsigned char c;
+		bool utf8;
+		const char *text;
+	} cases[] = {
+		{ 'a', true, "a" }, { '/', true, "/" }, { '"', true, "\\\"" },
+		{ '\\', false, "\\\\" }, { 0, true, "\\u0000" },
+		{ '\n', true, "\\u000a" }, { 0x1f, false, "\\u001f" },
+		{ 0x7f, true, "\\u007f" }, { 0xc3, true, "\xc3" },
+		{ 0xc3, false, "\\u00c3" }, { 0xff, false, "\\u00ff" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char out[STR_JSON_BYTE_MAX];
+		size_t len = str_json_byte(cases[i].c, cases[i].utf8, out);
+
+		assert_int_equal(len, strlen(cases[i].text));
+		assert_memory_equal(out, cases[i].text, len);
+	}
+}
+
 int
 main(void)
 {
@@ -265,6 +289,7 @@ main(void)
 		cmocka_unit_test(parses_bool),
 		cmocka_unit_test(formats_what_parses_back),
 		cmocka_unit_test(escapes),
+		cmocka_unit_test(escapes_for_json),
 		cmocka_unit_test(finds_the_nearest),
 		cmocka_unit_test(cuts_items),
 		cmocka_unit_test(knows_utf8),

@@ -12,9 +12,8 @@
 #include <openssl/x509v3.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 #include "worker/tls_sni.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- the extension ---------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/count.h"
 #include "common/upstream.h"
 
 struct good {
@@ -77,8 +78,6 @@ static const struct {
 	    "5678901234567890123456789012345678901234567890123456789",
 	    "longer than 107 bytes" },
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
 takes_apart(void **state)

@@ -15,9 +15,9 @@
 #include <cmocka.h>
 
 #include "common/alloc.h"
+#include "common/count.h"
 #include "common/settings.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PAGE SOURCE_DIR "/docs/from-workerman.md"
 
 /* PHP's manual, "SSL context options", and what PHP's source has besides. */

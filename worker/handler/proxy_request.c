@@ -11,6 +11,9 @@
 
 #include "proxy.h"
 
+/* Of a certificate's names, encoded; more than one name can need. */
+#define PEER_NAMES_BYTES 4096
+
 /*
  * Not passed on: what belongs to one hop (RFC 9110 §7.6.1), the handshake,
  * which each hop has its own of, and what wssd itself says of the client.  A
@@ -20,7 +23,8 @@ static const char *const dropped_fields[] = {
 	"host", "connection", "upgrade", "keep-alive", "te", "trailer",
 	"transfer-encoding", "content-length", "expect", "http2-settings",
 	"proxy-*", "sec-websocket-*",
-	"x-forwarded-*", "x-real-ip", "forwarded", "x-ssl-client-*",
+	"x-forwarded-*", "x-real-ip", "forwarded",
+	"x-ssl-client-*", "client-cert*",	/* RFC 9440 has the latter */
 	NULL
 };
 
@@ -148,6 +152,78 @@ proxy_client_ip(const struct wss_conn *conn)
 	return ip;
 }
 
+/*
+ * What may not stand in the value of a field as it is: control characters,
+ * the special ones, and a blank at an end, which would be lost.
+ */
+static bool
+is_encoded(const char *text, size_t i, size_t len, const char *special)
+{
+	unsigned char c = (unsigned char)text[i];
+
+	return c < 0x20 || c > 0x7e || strchr(special, c) != NULL ||
+	    (c == ' ' && (i == 0 || i + 1 == len));
+}
+
+static size_t
+encoded_len(const char *text, const char *special)
+{
+	size_t len = strlen(text), n = len;
+
+	for (size_t i = 0; i < len; i++)
+		n += is_encoded(text, i, len, special) ? 2 : 0;
+	return n;
+}
+
+static void
+put_encoded(FILE *f, const char *text, const char *special)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		fprintf(f, is_encoded(text, i, len, special) ? "%%%02X" : "%c",
+		    (unsigned char)text[i]);
+}
+
+/* Those that fit, each whole: an upstream has a limit for a head, too. */
+static void
+put_peer_names(FILE *f, const char *const *names)
+{
+	static const char special[] = "%,\"";
+	size_t used = 0;
+
+	for (size_t i = 0; names[i] != NULL; i++) {
+		used += encoded_len(names[i], special) + strlen(", ");
+		if (used > PEER_NAMES_BYTES)
+			break;
+		fputs(i == 0 ? "X-SSL-Client-SAN: " : ", ", f);
+		put_encoded(f, names[i], special);
+	}
+	if (names[0] != NULL)
+		fputs("\r\n", f);
+}
+
+/*
+ * Who the client is by its certificate.  What stands in that may be of the
+ * client's own making: no byte of it may end the field, or, in the list of
+ * names, a name (RFC 9110 §5.5, §5.6.1).
+ */
+static void
+put_peer(FILE *f, const struct wss_peer *peer)
+{
+	fprintf(f, "X-SSL-Client-Verify: %s\r\n",
+	    peer == NULL ? "NONE" : "SUCCESS");
+	if (peer == NULL)
+		return;
+	fputs("X-SSL-Client-S-DN: ", f);
+	put_encoded(f, peer->subject, "%");
+	fputs("\r\nX-SSL-Client-I-DN: ", f);
+	put_encoded(f, peer->issuer, "%");
+	fprintf(f, "\r\nX-SSL-Client-Fingerprint: %s\r\n",
+	    peer->fingerprint);
+	put_peer_names(f, peer->names);
+}
+
 static char *
 make_fields(const struct wss_conn *conn, const struct wss_request *request)
 {
@@ -167,6 +243,7 @@ make_fields(const struct wss_conn *conn, const struct wss_request *request)
 	    wss_secure(conn) ? "https" : "http");
 	put(f, host);
 	fputs("\r\n", f);
+	put_peer(f, wss_peer(conn));
 	finish(f);
 	return text;
 }

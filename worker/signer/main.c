@@ -4,25 +4,15 @@
  * channel to the master, from which it gets everything else.
  */
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
+#include "common/chan.h"
+#include "common/count.h"
 #include "common/log.h"
 #include "worker/signer/signer.h"
 
 #define CHANNEL 3
-
-static bool
-is_channel(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	    type == SOCK_SEQPACKET;
-}
 
 int
 main(void)
@@ -33,11 +23,11 @@ main(void)
 		SIGWINCH,
 	};
 
-	if (!is_channel(CHANNEL)) {
+	if (!chan_is_one(CHANNEL)) {
 		fprintf(stderr, "wssd-signer is started by wssd\n");
 		return 2;
 	}
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < COUNT(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	log_set_tag("signer");

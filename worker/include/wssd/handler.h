@@ -2,9 +2,9 @@
 /*
  * wssd/handler.h: what a handler is, and all it can do.
  *
- * A handler is the code behind a route of wssd.ini.  The built-in ones
- * (reply, echo, static) are written against this header and nothing else; so is a
- * module, a shared object named by `handler = module` and `module = FILE`:
+ * A handler is the code behind a route of wssd.ini.  The built-in ones (reply,
+ * echo, static, proxy) are written against this header and nothing else; so
+ * is a module, a shared object named by `handler = module` and `module = FILE`:
  *
  *	cc -shared -fPIC -o hello.so hello.c
  *
