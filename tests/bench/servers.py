@@ -220,9 +220,11 @@ class Wssd(Server):
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 self.die(f"exit code {self.process.returncode}")
-            status = subprocess.run(self.ctl + ["status"], check=False,
-                                    capture_output=True)
-            if status.returncode == 0:
+            # It answers while its workers are still starting, too.
+            status = subprocess.run(self.ctl + ["status", "--json"],
+                                    check=False, capture_output=True)
+            if status.returncode == 0 and \
+                    json.loads(status.stdout)["state"] == "running":
                 return
             time.sleep(0.02)
         self.die("not ready in time")

@@ -94,7 +94,7 @@ export class Daemon {
 			    resolve(signal ?? code));
 		});
 		this.#exited.catch(() => {});
-		while (this.wssctl('status').status !== 0) {
+		while (!this.#serves()) {
 			if (!this.#runs())
 				throw new Error(`wssd ended:\n${this.log()}`);
 			if (Date.now() > end)
@@ -102,6 +102,14 @@ export class Daemon {
 			await delay(20);
 		}
 		return this.#port();
+	}
+
+	// It answers while its workers are still starting, too.
+	#serves() {
+		const answer = this.wssctl('status', '--json');
+
+		return answer.status === 0 &&
+		    JSON.parse(answer.stdout).state === 'running';
 	}
 
 	#port() {
