@@ -252,8 +252,8 @@ check_role(struct config *c, struct config_listen *l,
 			continue;
 		config_error(errors, config_place_of(c, l, "address"),
 		    "address: other machines can reach %s, and role = admin "
-		    "is for 127.0.0.1, [::1] and unix: (or write allow_public = on)",
-		    l->address.items[i]);
+		    "is for 127.0.0.1, [::1] and unix: (or write allow_public "
+		    "= on)", l->address.items[i]);
 	}
 }
 

@@ -70,6 +70,13 @@ read_tickets(struct edition *s, struct config_errors *errors)
 	return -1;
 }
 
+/* Where there is a signer: no worker has a use for it. */
+static bool
+is_only_secret(const struct file *f)
+{
+	return f->secret && !f->shown;
+}
+
 /* For the workers: copies of certificate files that have the key in them. */
 static int
 hide_keys(struct edition *s, struct err *err)
@@ -83,7 +90,7 @@ hide_keys(struct edition *s, struct err *err)
 		const struct file *f = &s->files.items[i];
 
 		if (f->code || f->master || !S_ISREG(f->st.st_mode) ||
-		    (f->secret && !f->shown))
+		    is_only_secret(f))
 			continue;
 		if (redact_file(f->fd, &s->public_fds[i], err) != 0)
 			return err_prefix(err, "%s", f->path);
@@ -100,7 +107,7 @@ edition_worker_fd(const struct edition *s, const struct file *f)
 		return -1;
 	if (s->public_fds == NULL)
 		return f->fd;
-	if (f->secret && !f->shown)
+	if (is_only_secret(f))
 		return -1;
 	return s->public_fds[i] >= 0 ? s->public_fds[i] : f->fd;
 }

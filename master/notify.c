@@ -102,7 +102,8 @@ notify_reloading(const struct notify *n)
 	char text[128];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(text, sizeof(text), "RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=%llu\n",
+	snprintf(text, sizeof(text),
+	    "RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=%llu\n",
 	    (unsigned long long)now.tv_sec * 1000000 +
 	    (unsigned long long)now.tv_nsec / 1000);
 	tell(n, text);

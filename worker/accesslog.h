@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The access log: a line when a WebSocket opens, one when it ends, one when
- * a request is refused or answered with a page; as text or as JSON.  docs/access-log.md has the
- * fields.
+ * a request is refused or answered with a page; as text or as JSON.
+ * docs/access-log.md has the fields.
  *
  * Lines gather in a fixed buffer and are written once a turn, never waiting:
  * what a full disk or a slow reader does not take stays in the buffer, and

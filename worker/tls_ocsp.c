@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the OCSP responses of a context: read from files that something else keeps fresh, handed to clients that ask (RFC 6066
- * section 8) for as long as they are in date.
+ * Owns the OCSP responses of a context: read from files that something else
+ * keeps fresh, handed to clients that ask (RFC 6066 section 8) for as long as
+ * they are in date.
  */
 #include <openssl/err.h>
 #include <openssl/ocsp.h>

@@ -94,8 +94,8 @@ check_crl(struct tls_build *b, const X509_CRL *crl, struct err *err)
 	    ASN1_TIME_to_tm(next, &tm) != 1)
 		return 0;
 	tls_date(timegm(&tm), when, sizeof(when));
-	return tls_complain_of_age(b, err, "a list in crl %s has expired on %s: its "
-	    "CA's clients are refused", b->config->crl, when);
+	return tls_complain_of_age(b, err, "a list in crl %s has expired on "
+	    "%s: its CA's clients are refused", b->config->crl, when);
 }
 
 static int

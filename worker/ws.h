@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The receiving half of one WebSocket (RFC 6455 §5 to §8), of a server, or of
- * a client: bytes in, events out.  Decodes in place in the caller's memory.  Pure:
- * no socket, no log, no clock.  It allocates only to assemble a fragmented
- * message, as its fragments arrive (a header that announces much costs
- * nothing), and to inflate a compressed one, and never more than twice
+ * a client: bytes in, events out.  Decodes in place in the caller's memory.
+ * Pure: no socket, no log, no clock.  It allocates only to assemble a
+ * fragmented message, as its fragments arrive (a header that announces much
+ * costs nothing), and to inflate a compressed one, and never more than twice
  * limits->max_message.
  *
  * The caller keeps the bytes that were not consumed and gives them again,
