@@ -107,7 +107,8 @@ put_connection(struct buf *out, struct wss_conn *c)
 	buf_printf(out, "}\n");
 }
 
-void
+/* Not inlined: tests/bench/instructions counts up to a call of this name. */
+__attribute__((noinline, noclone)) void
 query_connections(struct worker *w, uint64_t after, struct buf *out,
     uint64_t *last_out, bool *more_out)
 {
