@@ -3,6 +3,9 @@
  * Owns the stacks of free blocks.  A block knows its own size through
  * malloc_usable_size(), so there is no header in front of it and a block may
  * be freed by either library, or by free().
+ *
+ *	classes   [ small: as malloc's own | large: 16 to each power of two ]
+ *	           24, 40, 56 ... 1016      1024, 1088 ... 2048 ... 256 KiB
  */
 #include "worker/pool.h"
 
@@ -15,13 +18,19 @@
 #include "common/alloc.h"
 #include "common/log.h"
 
-#define SMALLEST_SHIFT 10		/* 1 KiB */
+#define SMALL_FIRST 24			/* the smallest block of glibc's, */
+#define SMALL_STEP 16			/* and what the next has more */
+#define SMALL_CLASSES 63
+#define SMALLEST_SHIFT 10		/* 1 KiB: the first large class */
 #define LARGEST_SHIFT 18		/* 256 KiB */
 #define STEP_BITS 4
 #define STEPS (1 << STEP_BITS)	/* classes to each power of two: with 16 an
 				   SSL (7,608 bytes) wastes 72 bytes, with 4
 				   it wasted 584 */
-#define CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
+#define LARGE_CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
+#define CLASSES (SMALL_CLASSES + LARGE_CLASSES)
+#define SMALL_MAX (SMALL_FIRST + (SMALL_CLASSES - 1) * SMALL_STEP)
+#define LARGE_MAX ((size_t)1 << LARGEST_SHIFT)
 #define IDLE_BYTES_MAX ((size_t)8 << 20)
 
 struct block {
@@ -35,32 +44,54 @@ static struct {
 	size_t idle_bytes;
 } pool;
 
-/* 1024, 1088, 1152 ... 2048, 2176 ... 256 KiB */
+/* What a block of that class holds at least. */
 static size_t
 class_size(unsigned class)
 {
-	size_t power = (size_t)1 << (SMALLEST_SHIFT + class / STEPS);
+	size_t power;
 
+	if (class < SMALL_CLASSES)
+		return SMALL_FIRST + (size_t)class * SMALL_STEP;
+	class -= SMALL_CLASSES;
+	power = (size_t)1 << (SMALLEST_SHIFT + class / STEPS);
 	return power + power / STEPS * (class % STEPS);
 }
 
-/* The largest class that is not above size; size is at least the first's. */
+/* The largest class that is not above size, which is above SMALL_MAX. */
 static unsigned
-class_below(size_t size)
+large_class(size_t size)
 {
 	unsigned shift = 63u - (unsigned)__builtin_clzl(size);
 	unsigned step = (unsigned)((size - ((size_t)1 << shift)) >>
 	    (shift - STEP_BITS));
 
-	return (shift - SMALLEST_SHIFT) * STEPS + step;
+	return SMALL_CLASSES + (shift - SMALLEST_SHIFT) * STEPS + step;
 }
 
+/* Of which a block of size bytes is taken; size is at most LARGE_MAX. */
 static unsigned
 class_above(size_t size)
 {
-	unsigned class = class_below(size);
+	unsigned class;
 
+	if (size <= SMALL_FIRST)
+		return 0;
+	if (size <= SMALL_MAX)
+		return (unsigned)((size - SMALL_FIRST + SMALL_STEP - 1) /
+		    SMALL_STEP);
+	if (size <= (size_t)1 << SMALLEST_SHIFT)
+		return SMALL_CLASSES;
+	class = large_class(size);
 	return class_size(class) < size ? class + 1 : class;
+}
+
+/* Where a block belongs that holds size bytes, SMALL_FIRST at least. */
+static unsigned
+class_below(size_t size)
+{
+	if (size < (size_t)1 << SMALLEST_SHIFT)
+		return (unsigned)((size - SMALL_FIRST) / SMALL_STEP);
+	return size > LARGE_MAX ? CLASSES - 1 : large_class(size);
 }
 
 static void *
@@ -69,7 +100,7 @@ pool_malloc(size_t size)
 	unsigned class;
 	struct block *block;
 
-	if (size < class_size(0) || size > class_size(CLASSES - 1))
+	if (size > LARGE_MAX)
 		return xmalloc(size);
 	class = class_above(size);
 	block = pool.free[class];
@@ -93,13 +124,12 @@ pool_free(void *p)
 		return;
 	size = malloc_usable_size(p);
 	/* malloc may give a few bytes more than asked, not a class more. */
-	if (size < class_size(0) || size >= class_size(CLASSES - 1) + 4096 ||
+	if (size < SMALL_FIRST || size >= LARGE_MAX + 4096 ||
 	    pool.idle_bytes >= IDLE_BYTES_MAX) {
 		free(p);
 		return;
 	}
-	class = size > class_size(CLASSES - 1) ? CLASSES - 1 :
-	    class_below(size);
+	class = class_below(size);
 	block->next = pool.free[class];
 	pool.free[class] = block;
 	pool.n[class]++;

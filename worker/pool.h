@@ -6,8 +6,10 @@
  * and every turn of a busy one takes and returns blocks of 1 to 256 KiB.
  * They come from last-in-first-out stacks, so the same few blocks, still in
  * the cache, serve all connections (measured: 1,100 to 1,500 instructions
- * less for each message than malloc and free).  Everything else goes to
- * malloc.  Memory cannot run out: see common/alloc.h.
+ * less for each message than malloc and free).  So do the small blocks, of
+ * which OpenSSL takes four a message and hundreds a handshake (measured: 340
+ * and 60,000 instructions less).  Larger ones go to malloc.  Memory cannot run
+ * out: see common/alloc.h.
  *
  * An allocator cannot be handed a context by those libraries, so its stacks
  * are the one piece of process-wide state beside the log.

@@ -17,11 +17,13 @@ static void
 classes_grow_and_cover(void **state)
 {
 	(void)state;
-	assert_int_equal(class_size(0), 1024);
+	assert_int_equal(class_size(0), 24);
+	assert_int_equal(class_size(SMALL_CLASSES - 1), 1016);
+	assert_int_equal(class_size(SMALL_CLASSES), 1024);
 	assert_int_equal(class_size(CLASSES - 1), 256 * 1024);
 	for (unsigned i = 1; i < CLASSES; i++)
 		assert_true(class_size(i) > class_size(i - 1));
-	for (size_t size = 1024; size <= 256 * 1024; size += 7) {
+	for (size_t size = 24; size <= 256 * 1024; size += size < 2048 ? 1 : 7) {
 		unsigned above = class_above(size);
 		unsigned below = class_below(size);
 
@@ -29,6 +31,23 @@ classes_grow_and_cover(void **state)
 		assert_true(class_size(above) >= size);
 		assert_true(above == 0 || class_size(above - 1) < size);
 		assert_true(class_size(below) <= size);
+		assert_true(below + 1 == CLASSES ||
+		    class_size(below + 1) > size);
+	}
+	assert_int_equal(class_above(0), 0);
+	assert_int_equal(class_above(1), 0);
+}
+
+/* What malloc gives for a class comes back into that class. */
+static void
+a_class_is_a_size_of_malloc(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		void *p = malloc(class_size(i));
+
+		assert_int_equal(class_below(malloc_usable_size(p)), i);
+		free(p);
 	}
 }
 
@@ -112,6 +131,10 @@ realloc_and_null(void **state)
 	pool_free(p);
 	assert_ptr_equal(pool_realloc(NULL, 21848), p);
 	pool_free(p);
+	p = pool_malloc(48);
+	pool_free(p);
+	assert_ptr_equal(pool_malloc(50), p);
+	pool_free(p);
 	pool_free(NULL);
 	assert_null(crypto_realloc(pool_malloc(2000), 0, "", 0));
 }
@@ -130,6 +153,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes_grow_and_cover),
+		cmocka_unit_test(a_class_is_a_size_of_malloc),
 		cmocka_unit_test(blocks_keep_their_size),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(trim_gives_back_what_was_not_used),
