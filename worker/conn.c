@@ -404,6 +404,7 @@ conn_free(struct wss_conn *c)
 	w->n_admin -= c->listen->role == CONFIG_ADMIN;
 	limits_count(&w->limits, &c->place, -1);
 	w->answers_bytes -= c->answer_bytes;
+	outgoing_drop(&w->outgoing, &c->outgoing);
 	stream_done(&c->stream);
 	ws_done(&c->ws);
 	metrics_set(&w->metrics->compression_memory,

@@ -31,6 +31,7 @@
 #include "common/list.h"
 #include "worker/http.h"
 #include "worker/limits.h"
+#include "worker/outgoing.h"
 #include "worker/snapshot.h"
 #include "worker/stream.h"
 #include "worker/wheel.h"
@@ -61,6 +62,7 @@ struct wss_conn {
 	struct stream stream;
 	struct tls_choice choice;	/* which context; zeros for tcp */
 	struct ws ws;
+	struct outgoing_queue outgoing;	/* for the end of this turn */
 
 	struct list all, dirty, ended, dead;
 	struct wss_conn *id_next;	/* in worker->by_id */
@@ -148,6 +150,8 @@ void conn_put_message(struct wss_conn *, enum ws_opcode, const void *data,
 void conn_put_bytes(struct wss_conn *, const void *data, size_t len);
 /* Takes back what was put since the connection was accepted. */
 void conn_unput(struct wss_conn *);
+/* Before its own input is handled: what is outgoing goes before the answers. */
+void conn_gather_outgoing(struct wss_conn *);
 /* What gathered while its input was handled goes to the stream. */
 void conn_flush_gather(struct wss_conn *);
 /* End of the turn: writes, and does what waited for room. */

@@ -284,7 +284,14 @@ read_all(struct wss_conn *c)
 		input_ended(c, err.text);
 }
 
-/* Frames of the input are handled with this around them. */
+/* Frames of the input are handled with these two around them. */
+static void
+begin_input(struct wss_conn *c)
+{
+	c->worker->current = c;
+	conn_gather_outgoing(c);
+}
+
 static void
 end_input(struct wss_conn *c)
 {
@@ -372,7 +379,7 @@ conn_input(struct wss_conn *c)
 {
 	size_t len;
 
-	c->worker->current = c;
+	begin_input(c);
 	if (c->state == CONN_PROXY)
 		conn_read_proxy(c);
 	if (c->state == CONN_TLS)
@@ -396,7 +403,7 @@ conn_resume_input(struct wss_conn *c)
 		return;
 	c->input_held = false;
 	worker_now(c->worker);
-	c->worker->current = c;
+	begin_input(c);
 	take_kept(c);
 	end_input(c);
 }

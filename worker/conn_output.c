@@ -2,7 +2,8 @@
 /*
  * What a connection sends.  While its own input is handled, its frames
  * gather in one buffer of the worker and leave in one stream_write(); what
- * others send it waits in its stream until the end of the turn.
+ * others send it waits in the worker's `outgoing' until the end of the turn,
+ * and only what finds no place in either waits in its stream.
  */
 #include "worker/conn_parts.h"
 
@@ -23,7 +24,7 @@ conn_mark_dirty(struct wss_conn *c)
 size_t
 conn_queued(const struct wss_conn *c)
 {
-	return stream_unsent(&c->stream) +
+	return stream_unsent(&c->stream) + c->outgoing.bytes +
 	    (c->worker->current == c ? c->worker->gather.len : 0);
 }
 
@@ -36,6 +37,37 @@ conn_flush_gather(struct wss_conn *c)
 		return;
 	stream_write(&c->stream, gather->data, gather->len);
 	buf_clear(gather);
+}
+
+void
+conn_gather_outgoing(struct wss_conn *c)
+{
+	struct worker *w = c->worker;
+	const uint8_t *piece;
+	size_t len;
+
+	while ((piece = outgoing_take(&w->outgoing, &c->outgoing, &len)) != NULL) {
+		if (w->gather.len + len > WORKER_GATHER_BYTES)
+			conn_flush_gather(c);
+		buf_put(&w->gather, piece, len);
+	}
+}
+
+/* At the end of a turn most have one piece, and it needs no copy. */
+static void
+write_outgoing(struct wss_conn *c)
+{
+	const uint8_t *piece;
+	size_t len;
+
+	if (c->outgoing.first == c->outgoing.last) {
+		piece = outgoing_take(&c->worker->outgoing, &c->outgoing, &len);
+		if (piece != NULL)
+			stream_write(&c->stream, piece, len);
+		return;
+	}
+	conn_gather_outgoing(c);
+	conn_flush_gather(c);
 }
 
 /* Fills the record that gather has begun, and sends the rest uncopied. */
@@ -51,29 +83,66 @@ put_large(struct wss_conn *c, const uint8_t *data, size_t len)
 	stream_write(&c->stream, data + fill, len - fill);
 }
 
+/* Behind what waits in its stream, if anything does. */
+static void
+put_into_stream(struct wss_conn *c, const void *head, size_t head_len,
+    const void *data, size_t len)
+{
+	stream_queue(&c->stream, head, head_len);
+	stream_queue(&c->stream, data, len);
+}
+
+/* Outside its own input: for the end of the turn. */
+static void
+put_later(struct wss_conn *c, const void *head, size_t head_len,
+    const void *data, size_t len)
+{
+	struct outgoing *outgoing = &c->worker->outgoing;
+	const uint8_t *piece;
+	size_t n;
+
+	conn_mark_dirty(c);
+	if (evbuffer_get_length(c->stream.out) == 0 &&
+	    outgoing_put(outgoing, &c->outgoing, head, head_len, data, len))
+		return;
+	while ((piece = outgoing_take(outgoing, &c->outgoing, &n)) != NULL)
+		stream_queue(&c->stream, piece, n);
+	put_into_stream(c, head, head_len, data, len);
+}
+
+/*
+ * In open() nothing is written yet, for the handler may still refuse: what
+ * gather cannot hold waits in the stream, and then the rest does.
+ */
+static bool
+put_in_open(struct wss_conn *c, const void *head, size_t head_len,
+    const void *data, size_t len)
+{
+	struct buf *gather = &c->worker->gather;
+
+	if (gather->len + len > WORKER_GATHER_BYTES) {
+		stream_queue(&c->stream, gather->data, gather->len);
+		buf_clear(gather);
+		conn_mark_dirty(c);
+	} else if (evbuffer_get_length(c->stream.out) == 0) {
+		return false;
+	}
+	put_into_stream(c, head, head_len, data, len);
+	return true;
+}
+
 static void
 put(struct wss_conn *c, const void *head, size_t head_len, const void *data,
     size_t len)
 {
 	struct buf *gather = &c->worker->gather;
 
-	/* In open() nothing is written yet: the handler may still refuse. */
-	if (c->worker->current != c ||
-	    (c->in_open && gather->len + len > WORKER_GATHER_BYTES)) {
-		if (c->worker->current == c) {
-			stream_queue(&c->stream, gather->data, gather->len);
-			buf_clear(gather);
-		}
-		stream_queue(&c->stream, head, head_len);
-		stream_queue(&c->stream, data, len);
-		conn_mark_dirty(c);
+	if (c->worker->current != c) {
+		put_later(c, head, head_len, data, len);
 		return;
 	}
-	if (c->in_open && evbuffer_get_length(c->stream.out) > 0) {
-		stream_queue(&c->stream, head, head_len);
-		stream_queue(&c->stream, data, len);
+	if (c->in_open && put_in_open(c, head, head_len, data, len))
 		return;
-	}
 	if (gather->len + head_len + len > WORKER_GATHER_BYTES)
 		conn_flush_gather(c);
 	buf_put(gather, head, head_len);
@@ -121,6 +190,7 @@ void
 conn_unput(struct wss_conn *c)
 {
 	buf_clear(&c->worker->gather);
+	outgoing_drop(&c->worker->outgoing, &c->outgoing);
 	evbuffer_drain(c->stream.out, evbuffer_get_length(c->stream.out));
 }
 
@@ -185,8 +255,10 @@ conn_flush(struct wss_conn *c)
 {
 	if (c->state == CONN_DEAD)
 		return;
-	if (c->stream.out != NULL)
+	if (c->stream.out != NULL) {
+		write_outgoing(c);
 		stream_flush(&c->stream);
+	}
 	if (c->stream.broken && c->state != CONN_LINGER &&
 	    c->state != CONN_TLS) {
 		conn_abort(c, "TLS: cannot write");

@@ -113,6 +113,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	ratelog_tick(&w->ratelog, w->now_ms);
 	confine_tick(w);
 	if (w->ticks % TRIM_TICKS == 0) {
+		outgoing_trim(&w->outgoing);
 		pool_trim();
 		transport_trim(w->transport);
 	}
@@ -195,6 +196,7 @@ worker_init(struct worker *w, int chan)
 	memset(w, 0, sizeof(*w));
 	worker_now(w);
 	w->base = base_new();
+	outgoing_init(&w->outgoing);
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = tls_bio_method_new();
 	w->outbounds = outbounds_new(w);
@@ -242,6 +244,7 @@ worker_done(struct worker *w)
 	tls_bio_method_free(w->bio_method);
 	remote_keys_free(w->remote_keys);
 	buf_done(&w->gather);
+	outgoing_done(&w->outgoing);
 	ws_deflate_pool_done(&w->deflate_pool);
 	free(w->by_id);
 	free(w->plain);

@@ -21,6 +21,7 @@
 #include "worker/limits.h"
 #include "worker/module.h"
 #include "worker/outbound.h"
+#include "worker/outgoing.h"
 #include "worker/ratelog.h"
 #include "worker/snapshot.h"
 #include "worker/transport.h"
@@ -76,6 +77,7 @@ struct worker {
 					   output goes to gather */
 	const struct http_request *request;	/* its, while it is answered */
 	struct buf gather;
+	struct outgoing outgoing;	/* output to others than current */
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
 	struct ws_deflate_pool deflate_pool;
 	size_t answers_bytes;		/* of bodies, of connections that live */

@@ -2,11 +2,15 @@
 """Handlers of the operator's own: loaded, refused, and told what they are
 promised in wssd/handler.h."""
 import json
+import os
+import pathlib
+import signal
 
 import pytest
 
 import modules
-from clients import CLOSE, TEXT, Client, close_payload, connect, request
+from clients import (CLOSE, TEXT, Client, close_payload, connect, frame,
+                     request)
 from wait import until
 
 # Writes each call to the log; its options say what it does.
@@ -230,6 +234,42 @@ def test_a_pause_is_not_the_clients_fault(wssd, tmp_path):
         assert client.end is None
     until(lambda: one.totals()["connections"] == 1, "it is still held")
     assert one.totals()["pong_timeouts"] == 0
+
+
+def hear_all(one, clients, rounds, texts):
+    """All say all of their texts at once; what everybody has heard then."""
+    worker = one.worker_pids()[0]
+    for _ in range(rounds):
+        # What comes while the worker is stopped it finds in one turn.
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            for client, own in zip(clients, texts):
+                client.send(b"".join(frame(TEXT, text) for text in own))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+    n = rounds * sum(map(len, texts))
+    return [[client.read_frame().payload for _ in range(n)]
+            for client in clients]
+
+
+@pytest.mark.parametrize("size", [10, 5000, 40000])
+def test_everybody_hears_the_same_in_the_same_order(wssd, tls, size):
+    """Whether they spoke in the turn themselves or not."""
+    path = pathlib.Path(os.environ["WSSD_RELEASE"], "bench-broadcast.so")
+    one = wssd({"wssd": {"workers": 1},
+                "route /hall": {**modules.route(path), "max_message": "1m",
+                                "output_high": "64m"}})
+    clients = [connect(one.port(), tls, "/hall") for _ in range(8)]
+    texts = [[f"{who}.{n} ".encode() * (size // 4) for n in range(9)]
+             for who in range(4)]
+    try:
+        heard = hear_all(one, clients, 3, texts)
+    finally:
+        for client in clients:
+            client.drop()
+    assert all(one == heard[0] for one in heard)
+    for own in texts:
+        assert [text for text in heard[0] if text in own] == own * 3
 
 
 def test_the_example(wssd, tls, tmp_path):
