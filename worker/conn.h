@@ -150,8 +150,8 @@ void conn_put_message(struct wss_conn *, enum ws_opcode, const void *data,
 void conn_put_bytes(struct wss_conn *, const void *data, size_t len);
 /* Takes back what was put since the connection was accepted. */
 void conn_unput(struct wss_conn *);
-/* Before its own input is handled: what is outgoing goes before the answers. */
-void conn_gather_outgoing(struct wss_conn *);
+/* From now on its own input is handled, and what it puts is gathered. */
+void conn_begin_input(struct wss_conn *);
 /* What gathered while its input was handled goes to the stream. */
 void conn_flush_gather(struct wss_conn *);
 /* End of the turn: writes, and does what waited for room. */

@@ -284,14 +284,7 @@ read_all(struct wss_conn *c)
 		input_ended(c, err.text);
 }
 
-/* Frames of the input are handled with these two around them. */
-static void
-begin_input(struct wss_conn *c)
-{
-	c->worker->current = c;
-	conn_gather_outgoing(c);
-}
-
+/* Frames of the input are handled between conn_begin_input() and this. */
 static void
 end_input(struct wss_conn *c)
 {
@@ -379,7 +372,7 @@ conn_input(struct wss_conn *c)
 {
 	size_t len;
 
-	begin_input(c);
+	conn_begin_input(c);
 	if (c->state == CONN_PROXY)
 		conn_read_proxy(c);
 	if (c->state == CONN_TLS)
@@ -403,7 +396,7 @@ conn_resume_input(struct wss_conn *c)
 		return;
 	c->input_held = false;
 	worker_now(c->worker);
-	begin_input(c);
+	conn_begin_input(c);
 	take_kept(c);
 	end_input(c);
 }

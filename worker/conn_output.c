@@ -7,7 +7,9 @@
  */
 #include "worker/conn_parts.h"
 
-#include "common/log.h"
+#include <string.h>
+
+#include "common/assert.h"
 #include "worker/api.h"
 #include "worker/worker.h"
 
@@ -21,11 +23,25 @@ conn_mark_dirty(struct wss_conn *c)
 	transport_request_turn(c->worker->transport);
 }
 
+/*
+ * Asked several times a message.  While the input of a connection is handled
+ * its stream grows only by what is written here: it is looked at then.
+ */
 size_t
 conn_queued(const struct wss_conn *c)
 {
-	return stream_unsent(&c->stream) + c->outgoing.bytes +
-	    (c->worker->current == c ? c->worker->gather.len : 0);
+	const struct worker *w = c->worker;
+
+	if (w->current == c)
+		return w->current_unsent + w->gather.len;
+	return stream_unsent(&c->stream) + c->outgoing.bytes;
+}
+
+static void
+note_unsent(const struct wss_conn *c)
+{
+	if (c->worker->current == c)
+		c->worker->current_unsent = stream_unsent(&c->stream);
 }
 
 void
@@ -37,10 +53,12 @@ conn_flush_gather(struct wss_conn *c)
 		return;
 	stream_write(&c->stream, gather->data, gather->len);
 	buf_clear(gather);
+	note_unsent(c);
 }
 
-void
-conn_gather_outgoing(struct wss_conn *c)
+/* In front of what is put from now on. */
+static void
+gather_outgoing(struct wss_conn *c)
 {
 	struct worker *w = c->worker;
 	const uint8_t *piece;
@@ -51,6 +69,14 @@ conn_gather_outgoing(struct wss_conn *c)
 			conn_flush_gather(c);
 		buf_put(&w->gather, piece, len);
 	}
+}
+
+void
+conn_begin_input(struct wss_conn *c)
+{
+	c->worker->current = c;
+	gather_outgoing(c);
+	note_unsent(c);
 }
 
 /* At the end of a turn most have one piece, and it needs no copy. */
@@ -66,7 +92,7 @@ write_outgoing(struct wss_conn *c)
 			stream_write(&c->stream, piece, len);
 		return;
 	}
-	conn_gather_outgoing(c);
+	gather_outgoing(c);
 	conn_flush_gather(c);
 }
 
@@ -81,6 +107,7 @@ put_large(struct wss_conn *c, const uint8_t *data, size_t len)
 	buf_put(gather, data, fill);
 	conn_flush_gather(c);
 	stream_write(&c->stream, data + fill, len - fill);
+	note_unsent(c);
 }
 
 /* Behind what waits in its stream, if anything does. */
@@ -90,6 +117,7 @@ put_into_stream(struct wss_conn *c, const void *head, size_t head_len,
 {
 	stream_queue(&c->stream, head, head_len);
 	stream_queue(&c->stream, data, len);
+	note_unsent(c);
 }
 
 /* Outside its own input: for the end of the turn. */
@@ -152,13 +180,45 @@ put(struct wss_conn *c, const void *head, size_t head_len, const void *data,
 		buf_put(gather, data, len);
 }
 
+/*
+ * The usual frame goes straight to where it is encrypted from.  False: it is
+ * not the usual one.
+ */
+static bool
+gather_frame(struct wss_conn *c, uint8_t rsv, enum ws_opcode opcode,
+    const void *data, size_t len)
+{
+	struct worker *w = c->worker;
+	uint8_t *at;
+
+	if (w->current != c || c->in_open || len == 0 || len > RECORD_BYTES)
+		return false;
+	if (w->gather.len + WS_SERVER_HEAD_MAX + len > WORKER_GATHER_BYTES)
+		conn_flush_gather(c);
+	ASSERT(w->gather.room >= WORKER_GATHER_BYTES);
+	at = w->gather.data + w->gather.len;
+	at += ws_frame_head(at, true, rsv, opcode, len);
+	memcpy(at, data, len);
+	w->gather.len = (size_t)(at - w->gather.data) + len;
+	return true;
+}
+
+static void
+put_frame(struct wss_conn *c, uint8_t rsv, enum ws_opcode opcode,
+    const void *data, size_t len)
+{
+	uint8_t head[WS_SERVER_HEAD_MAX];
+
+	if (!gather_frame(c, rsv, opcode, data, len))
+		put(c, head, ws_frame_head(head, true, rsv, opcode, len),
+		    data, len);
+}
+
 void
 conn_put_frame(struct wss_conn *c, enum ws_opcode opcode, const void *data,
     size_t len)
 {
-	uint8_t head[WS_SERVER_HEAD_MAX];
-
-	put(c, head, ws_frame_head(head, true, 0, opcode, len), data, len);
+	put_frame(c, 0, opcode, data, len);
 }
 
 void
@@ -166,17 +226,16 @@ conn_put_message(struct wss_conn *c, enum ws_opcode opcode, const void *data,
     size_t len)
 {
 	struct ws_deflate *deflate = c->ws.deflate;
-	uint8_t head[WS_SERVER_HEAD_MAX];
 	const uint8_t *small;
 	size_t n;
 
 	if (deflate == NULL ||
 	    len < c->route->config->compression_min_size ||
 	    !ws_deflate(deflate, data, len, &small, &n)) {
-		conn_put_frame(c, opcode, data, len);
+		put_frame(c, 0, opcode, data, len);
 		return;
 	}
-	put(c, head, ws_frame_head(head, true, WS_RSV1, opcode, n), small, n);
+	put_frame(c, WS_RSV1, opcode, small, n);
 	ws_deflate_trim(&deflate->pool->deflated);
 }
 
@@ -192,6 +251,7 @@ conn_unput(struct wss_conn *c)
 	buf_clear(&c->worker->gather);
 	outgoing_drop(&c->worker->outgoing, &c->outgoing);
 	evbuffer_drain(c->stream.out, evbuffer_get_length(c->stream.out));
+	note_unsent(c);
 }
 
 /* There is room again: reading goes on, and the handler hears of it. */

@@ -211,6 +211,7 @@ worker_init(struct worker *w, int chan)
 	accesslog_init(&w->accesslog);
 	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
+	buf_reserve(&w->gather, WORKER_GATHER_BYTES);
 	list_init(&w->listening);
 	list_init(&w->acceptors);
 	list_init(&w->conns);

@@ -76,7 +76,8 @@ struct worker {
 	struct wss_conn *current;	/* whose input is being handled: its
 					   output goes to gather */
 	const struct http_request *request;	/* its, while it is answered */
-	struct buf gather;
+	size_t current_unsent;		/* what its stream has not sent */
+	struct buf gather;		/* room for WORKER_GATHER_BYTES */
 	struct outgoing outgoing;	/* output to others than current */
 	uint8_t *plain;			/* WORKER_PLAIN_BYTES */
 	struct ws_deflate_pool deflate_pool;

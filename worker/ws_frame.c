@@ -111,7 +111,8 @@ ws_frame_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
 {
 	uint64_t key = mask_word(mask, offset), word, seen = 0;
 	pair keys = { key, key }, a, b, seen_a = { 0 }, seen_b = { 0 };
-	uint8_t key_bytes[8], tail = 0;
+	uint8_t key_bytes[4], tail = 0;
+	uint32_t half;
 
 	for (; len >= 2 * sizeof(a); data += 2 * sizeof(a),
 	     len -= 2 * sizeof(a)) {
@@ -131,7 +132,16 @@ ws_frame_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
 		seen |= word;
 		memcpy(data, &word, sizeof(word));
 	}
-	memcpy(key_bytes, &key, sizeof(key));
+	if (len >= sizeof(half)) {
+		memcpy(&half, data, sizeof(half));
+		half ^= (uint32_t)key;
+		seen |= half;
+		memcpy(data, &half, sizeof(half));
+		data += sizeof(half);
+		len -= sizeof(half);
+	}
+	/* As the mask lies in memory: four bytes are its whole length. */
+	memcpy(key_bytes, &key, sizeof(key_bytes));
 	for (size_t i = 0; i < len; i++) {
 		data[i] ^= key_bytes[i];
 		tail |= data[i];

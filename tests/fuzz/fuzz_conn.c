@@ -103,6 +103,7 @@ start_worker(void)
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = NULL;
 	w->plain = xmalloc(WORKER_PLAIN_BYTES);
+	buf_reserve(&w->gather, WORKER_GATHER_BYTES);
 	w->metrics = &f.metrics;
 	accesslog_init(&w->accesslog);
 	list_init(&w->listening);
