@@ -64,7 +64,8 @@ gather_outgoing(struct wss_conn *c)
 	const uint8_t *piece;
 	size_t len;
 
-	while ((piece = outgoing_take(&w->outgoing, &c->outgoing, &len)) != NULL) {
+	while ((piece = outgoing_take(&w->outgoing, &c->outgoing,
+	    &len)) != NULL) {
 		if (w->gather.len + len > WORKER_GATHER_BYTES)
 			conn_flush_gather(c);
 		buf_put(&w->gather, piece, len);

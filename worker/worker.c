@@ -114,6 +114,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	confine_tick(w);
 	if (w->ticks % TRIM_TICKS == 0) {
 		outgoing_trim(&w->outgoing);
+		ws_deflate_pool_trim(&w->deflate_pool);
 		pool_trim();
 		transport_trim(w->transport);
 	}

@@ -14,6 +14,7 @@
 #include "common/assert.h"
 
 #define IDLE_MAX 4		/* decompressors kept for the next message */
+#define ALONE_MAX ((size_t)1 << 20)	/* of a message that is kept */
 #define KEEP_BYTES ((size_t)256 << 10)	/* of the buffers in the pool */
 #define INFLATE_STEP 4096	/* space made at a time */
 #define FLUSH_BYTES 16		/* more than a flush marker, see zlib.h */
@@ -97,6 +98,13 @@ inflater_free(struct inflater *in)
 /* ---- the pool --------------------------------------------------------- */
 
 void
+ws_deflate_pool_trim(struct ws_deflate_pool *pool)
+{
+	buf_done(&pool->alone.plain);
+	buf_done(&pool->alone.packed);
+}
+
+void
 ws_deflate_pool_done(struct ws_deflate_pool *pool)
 {
 	struct inflater *in;
@@ -108,6 +116,7 @@ ws_deflate_pool_done(struct ws_deflate_pool *pool)
 	for (size_t w = 0; w < WS_DEFLATE_WINDOWS; w++)
 		for (size_t m = 0; m < WS_DEFLATE_LEVELS; m++)
 			deflater_free(pool->shared[w][m]);
+	ws_deflate_pool_trim(pool);
 	buf_done(&pool->inflated);
 	buf_done(&pool->deflated);
 	*pool = (struct ws_deflate_pool){ .idle = NULL };
@@ -322,12 +331,35 @@ compress_message(z_stream *z, const void *data, size_t len, struct buf *out)
 	out->len -= sizeof(tail);
 }
 
-void
-ws_deflate_alone(struct ws_deflate_pool *pool, unsigned bits,
-    unsigned memory_level, const void *data, size_t len, struct buf *out)
+static bool
+is_kept(const struct ws_deflate_alone *kept, unsigned bits,
+    unsigned memory_level, const void *data, size_t len)
 {
-	compress_message(&shared_deflater(pool, bits, memory_level)->z, data,
-	    len, out);
+	return kept->bits == bits && kept->memory_level == memory_level &&
+	    kept->plain.len == len && memcmp(kept->plain.data, data, len) == 0;
+}
+
+/* Referring to nothing before it; len is not 0. */
+static const struct buf *
+compress_alone(struct ws_deflate_pool *pool, unsigned bits,
+    unsigned memory_level, const void *data, size_t len)
+{
+	struct ws_deflate_alone *kept = &pool->alone;
+	z_stream *z;
+
+	if (is_kept(kept, bits, memory_level, data, len))
+		return &kept->packed;
+	z = &shared_deflater(pool, bits, memory_level)->z;
+	if (len > ALONE_MAX) {
+		compress_message(z, data, len, &pool->deflated);
+		return &pool->deflated;
+	}
+	compress_message(z, data, len, &kept->packed);
+	buf_clear(&kept->plain);
+	buf_put(&kept->plain, data, len);
+	kept->bits = bits;
+	kept->memory_level = memory_level;
+	return &kept->packed;
 }
 
 bool
@@ -335,15 +367,15 @@ ws_deflate(struct ws_deflate *d, const void *data, size_t len,
     const uint8_t **data_out, size_t *len_out)
 {
 	const struct ws_deflate_params *p = &d->params;
-	struct buf *out = &d->pool->deflated;
+	const struct buf *out = &d->pool->deflated;
 
 	/* An empty message has nothing to compress, and zlib makes nothing
 	   of it. */
 	if (len == 0 || len > INT32_MAX)
 		return false;
 	if (!p->server_takeover) {
-		ws_deflate_alone(d->pool, p->server_bits, p->memory_level,
-		    data, len, out);
+		out = compress_alone(d->pool, p->server_bits,
+		    p->memory_level, data, len);
 		if (out->len >= len)
 			return false;
 	} else {
@@ -351,7 +383,8 @@ ws_deflate(struct ws_deflate *d, const void *data, size_t len,
 		if (d->deflater == NULL)
 			d->deflater = deflater_new(p->server_bits,
 			    p->memory_level);
-		compress_message(&d->deflater->z, data, len, out);
+		compress_message(&d->deflater->z, data, len,
+		    &d->pool->deflated);
 	}
 	*data_out = out->data;
 	*len_out = out->len;

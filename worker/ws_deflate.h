@@ -47,6 +47,12 @@ struct ws_deflate_pool {
 	size_t n_idle;
 	struct buf inflated;		/* the message being read */
 	struct buf deflated;		/* the message being sent */
+	struct ws_deflate_alone {
+		unsigned bits, memory_level;
+		struct buf plain, packed;
+	} alone;			/* the latest that refers to nothing
+					   before it: a broadcast's next
+					   member gets the same */
 	uint64_t reserved;		/* bytes, for streams of their own */
 };
 
@@ -65,6 +71,8 @@ enum ws_inflate_result {
 };
 
 void ws_deflate_pool_done(struct ws_deflate_pool *);
+/* Gives back what only a message of the past needed. */
+void ws_deflate_pool_trim(struct ws_deflate_pool *);
 
 /*
  * The most memory that a connection's own streams can take; 0 for one that
@@ -96,18 +104,12 @@ enum ws_inflate_result ws_inflate_end(struct ws_deflate *, size_t max,
 /*
  * The payload of a message as it is sent with RSV1 set.  It lies in the
  * pool and is valid until the next call.  False: the message is better sent
- * as it is.
+ * as it is.  A message to many connections is compressed once for all of them
+ * that have agreed on the same window and no context takeover; with it, each
+ * has a history of its own.
  */
 bool ws_deflate(struct ws_deflate *, const void *data, size_t len,
     const uint8_t **data_out, size_t *len_out);
-/*
- * The same into `out`, referring to nothing before it, and so right for all
- * connections that have agreed on that window (or a larger one) and get it
- * without context takeover.  len is not 0.
- */
-void ws_deflate_alone(struct ws_deflate_pool *, unsigned bits,
-    unsigned memory_level, const void *data, size_t len, struct buf *out);
-
 /* What was in it has been handed on: much memory goes, a little stays. */
 void ws_deflate_trim(struct buf *);
 
