@@ -15,9 +15,10 @@ def machine_line(m):
 def print_row(row):
     print(f"{row['title']} ({row['unit']})")
     for one in row["servers"].values():
-        print(f"  {one['name']:<22}{one['value']:>10.3f}"
-              f"  ({one['ratio']:.2f}; {one['ratio_min']:.2f} to "
-              f"{one['ratio_max']:.2f})", flush=True)
+        ratio = "" if "ratio" not in one else \
+            f"  ({one['ratio']:.2f}; {one['ratio_min']:.2f} to " \
+            f"{one['ratio_max']:.2f})"
+        print(f"  {one['name']:<22}{one['value']:>10.3f}{ratio}", flush=True)
 
 
 def _target(row):
@@ -43,7 +44,8 @@ def markdown(result):
         for kind in names:
             one = row["servers"].get(kind)
             cells.append("" if one is None else
-                         f"{one['value']:.2f} ({one['ratio']:.2f})")
+                         f"{one['value']:.2f} ({one['ratio']:.2f})"
+                         if "ratio" in one else f"{one['value']:.2f}")
         lines.append("| " + " | ".join([*cells, _target(row)]) + " |")
     return "\n".join(lines) + "\n"
 
