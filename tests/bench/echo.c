@@ -20,7 +20,7 @@
 #include "common/alloc.h"
 
 #define SLOT_SIZE (96 * 1024)
-#define OPEN_CHUNK 512 		/* then pings are answered before more */
+#define OPEN_CHUNK 128		/* then pings are answered before more */
 #define HEARD_S 120
 
 static void

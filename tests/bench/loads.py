@@ -22,7 +22,9 @@ def _before(options, policy):
 
 def _report(code, out, err):
     if code != 0:
-        raise Failed((err.splitlines() or [f"exit code {code}"])[-1])
+        lines = err.splitlines() or [f"exit code {code}"]
+        # What came first, and what it amounts to.
+        raise Failed("; ".join(dict.fromkeys((lines[0], lines[-1]))))
     return json.loads(out.splitlines()[-1])
 
 

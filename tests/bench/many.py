@@ -26,12 +26,13 @@ PACED = ["--rate", str(RATE), "--depth", "64"]
 def processes(connections):
     """Over how many processes so many must be spread."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        # As root it can be had; bench-load and wssd do this themselves.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (connections + SPARE,
-                                                    connections + SPARE))
-        return 1
-    return -(-connections // int((most - SPARE) * FULL))
+    want = connections + SPARE
+    if most < want:
+        with contextlib.suppress(ValueError, OSError):      # root may
+            resource.setrlimit(resource.RLIMIT_NOFILE, (want, want))
+            most = want
+    return 1 if most >= want else -(-connections //
+                                    int((most - SPARE) * FULL))
 
 
 def latencies(options, server, rounds):
@@ -59,7 +60,8 @@ def meter(options, server, seconds):
 
 
 def opened(options, server, stack, count, number):
-    """All of them, connected; each load is one process."""
+    """All of them, connected; each load is one process.  They open one
+    after the other, so that who is connected has time to answer pings."""
     share = -(-count // number)
     crowd = []
     for first in range(0, count, share):
@@ -68,8 +70,9 @@ def opened(options, server, stack, count, number):
             str(TALKERS + first), "--connections",
             str(min(share, count - first))))
         stack.callback(servers.stop, one.process)
+        one.hear()
         crowd.append(one)
-    return crowd, [one.hear() for one in crowd]
+    return crowd
 
 
 def all_talk(options, server, crowd, seconds):
@@ -98,7 +101,7 @@ def measure(options, tmp, count, rounds):
         report("empty", result["empty"])
         before = meter(options, server, 0.1)["pss_kib"]
         began = time.monotonic()
-        crowd, _ = opened(options, server, stack, count, number)
+        crowd = opened(options, server, stack, count, number)
         result["open_seconds"] = time.monotonic() - began
         print(f"  opened in {result['open_seconds']:.0f} s", flush=True)
         time.sleep(PAUSE_S)

@@ -104,7 +104,8 @@ def spread(workers):
 # How cost grows: one plot each, the x of every point beside its row.
 GROWTH = {
     "connections": ("connections, 125 B each", [
-        (n, echo(n, 125)) for n in (1, 4, 16, 64, 250, 1000, 4000, 10000)]),
+        (n, echo(n, 125)) for n in (1, 4, 16, 64, 250, 1000, 4000, 10000,
+                                   100000)]),
     "size": ("bytes of a message, 16 connections", [
         (n, echo(16, n)) for n in (20, 125, 1000, 4000, 16000, 65536,
                                    262144, 1048576)]),
