@@ -267,27 +267,6 @@ add_peer(struct echo *e, size_t number, const struct client *client,
 	return 0;
 }
 
-/* Whoever opened first is pinged while the last ones still open. */
-static int
-open_peers(struct echo *e, struct err *err)
-{
-	size_t total = e->load->connections, done, n, i;
-	struct client *clients = xcalloc(OPEN_CHUNK, sizeof(*clients));
-	int result = 0;
-
-	for (done = 0; done < total && result == 0; done += n) {
-		n = total - done < OPEN_CHUNK ? total - done : OPEN_CHUNK;
-		result = clients_open(clients, e->load->first + done, n,
-		    &e->load->target, err);
-		for (i = 0; i < n && result == 0; i++)
-			result = add_peer(e, done + i, &clients[i], err);
-		while (echo_turn(e, 0) > 0)
-			;
-	}
-	free(clients);
-	return result;
-}
-
 void
 echo_begin(struct echo *e, size_t from, size_t to, size_t messages)
 {
@@ -303,6 +282,46 @@ echo_begin(struct echo *e, size_t from, size_t to, size_t messages)
 			n = 0;
 		}
 	}
+}
+
+int
+echo_wait_heard(struct echo *e, struct err *err)
+{
+	uint64_t end = meter_now_ns() + HEARD_S * UINT64_C(1000000000);
+
+	while (e->unheard > 0 && e->errors == 0) {
+		if (meter_now_ns() > end)
+			return err_set(err, "no answer in time");
+		echo_turn(e, end);
+	}
+	return 0;
+}
+
+/* Whoever opened first is pinged while the last ones still open. */
+static int
+open_peers(struct echo *e, struct err *err)
+{
+	size_t total = e->load->connections, done, n, i;
+	struct client *clients = xcalloc(OPEN_CHUNK, sizeof(*clients));
+	int result = 0;
+
+	for (done = 0; done < total && result == 0; done += n) {
+		n = total - done < OPEN_CHUNK ? total - done : OPEN_CHUNK;
+		result = clients_open(clients, e->load->first + done, n,
+		    &e->load->target, err);
+		for (i = 0; i < n && result == 0; i++)
+			result = add_peer(e, done + i, &clients[i], err);
+		if (e->load->greet && result == 0) {
+			e->next = ECHO_NOTHING;
+			e->unheard = n;
+			echo_begin(e, done, done + n, 1);
+			result = echo_wait_heard(e, err);
+		}
+		while (echo_turn(e, 0) > 0)
+			;
+	}
+	free(clients);
+	return result;
 }
 
 void
@@ -354,19 +373,6 @@ echo_rest(struct echo *e, double seconds, struct err *err)
 	echo_run_until(e, meter_now_ns() + (uint64_t)(seconds * 1e9));
 	if (e->errors > 0)
 		return err_set(err, "%zu connections were lost", e->errors);
-	return 0;
-}
-
-int
-echo_wait_heard(struct echo *e, struct err *err)
-{
-	uint64_t end = meter_now_ns() + HEARD_S * UINT64_C(1000000000);
-
-	while (e->unheard > 0 && e->errors == 0) {
-		if (meter_now_ns() > end)
-			return err_set(err, "no answer in time");
-		echo_turn(e, end);
-	}
 	return 0;
 }
 

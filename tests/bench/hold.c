@@ -67,18 +67,20 @@ int
 load_hold(const struct load *load, struct err *err)
 {
 	uint64_t began = meter_now_ns();
-	struct echo *e = echo_new(load, err);
+	struct load greeting = *load;
+	struct echo *e;
 	int result;
 
+	/* Not all of them together when all are open: then the server would
+	   ping all of them together from then on. */
+	greeting.greet = true;
+	e = echo_new(&greeting, err);
 	if (e == NULL)
 		return -1;
-	result = echo_once(e, load->size, err);
-	if (result == 0) {
-		printf("{\"connections\": %zu, \"open_seconds\": %.3f}\n",
-		    load->connections, (double)(meter_now_ns() - began) / 1e9);
-		fflush(stdout);
-		result = hold(load, e, err);
-	}
+	printf("{\"connections\": %zu, \"open_seconds\": %.3f}\n",
+	    load->connections, (double)(meter_now_ns() - began) / 1e9);
+	fflush(stdout);
+	result = hold(load, e, err);
 	echo_free(e);
 	return result;
 }

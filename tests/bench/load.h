@@ -27,6 +27,7 @@ struct load {
 	bool plain_io;		/* no io_uring */
 	size_t active;		/* echo: how many talk; the rest is silent */
 	bool broadcast;		/* echo: one talks, all hear */
+	bool greet;		/* each says something as soon as it is open */
 	bool resumed;		/* handshake: with a session ticket */
 	size_t burst;		/* idle: a message of that size on each */
 };
