@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mode echo: every connection keeps `depth` messages under way; or only the
- * first `active` do; or (broadcast) the first one does, all must hear each
- * of its messages, and only then the next is sent.  A turn
- * receives for all ready connections, compares, and then sends for all of
- * them, so that the load costs less than any server it measures.
+ * Owns the connections of mode echo and of those that only wait.  Each keeps
+ * `depth` messages under way; or only the first `active` do; or (broadcast)
+ * the first one does, all must hear each of its messages, and only then the
+ * next is sent.  A turn receives for all ready connections, compares, and
+ * then sends for all of them, so that the load costs less than any server
+ * it measures.
  */
-#include "echo.h"
+#include "echo_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,44 +18,10 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
-#include "frames.h"
-#include "ring.h"
 
 #define SLOT_SIZE (96 * 1024)
-#define OPEN_CHUNK 512 		/* then pings are answered before more */
-#define ONCE_S 120
-
-struct peer {
-	struct client client;
-	struct frames_reader reader;
-	struct echo *echo;
-	uint32_t next;			/* the seq of the message sent next */
-	size_t due;			/* messages to be sent in this turn */
-	uint64_t *sent_at;		/* by seq % depth */
-	struct buf reply;		/* pongs due in this turn */
-	struct buf out;			/* 0..out_done sent, ..len queued */
-	size_t out_done;
-};
-
-struct echo {
-	const struct load *load;
-	struct frames frames;
-	struct peer *peers;
-	size_t alive;
-	int epfd;
-	struct ring *ring;
-	uint8_t *slots;			/* RING_MAX * SLOT_SIZE */
-	struct ring_op ops[RING_MAX];
-	struct peer *turn[RING_MAX];	/* whom ops[i] belongs to */
-	struct buf plain;		/* frames before they are sealed */
-	uint64_t now;
-	bool measuring, once;		/* once: an answer makes nothing due */
-	size_t messages;		/* since measuring began */
-	size_t unheard;			/* broadcast: deliveries that lack */
-	size_t errors;
-	uint64_t cpu, self, began;	/* at the beginning */
-	struct meter_histogram latency;
-};
+#define OPEN_CHUNK 128		/* then pings are answered before more */
+#define HEARD_S 120
 
 static void
 lose(struct echo *e, struct peer *p, const char *why)
@@ -79,8 +45,9 @@ speaker_of(struct echo *e, struct peer *p)
 static void
 make_due(struct echo *e, struct peer *p, size_t came)
 {
-	if (e->once) {
-		e->unheard -= came;
+	if (e->next != ECHO_ANOTHER) {
+		if (e->next == ECHO_NOTHING)
+			e->unheard -= came;
 		return;
 	}
 	if (!e->load->broadcast) {
@@ -129,7 +96,8 @@ fill(struct echo *e, struct peer *p)
 	buf_put(&e->plain, p->reply.data, p->reply.len);
 	buf_clear(&p->reply);
 	for (; p->due > 0; p->due--, p->next++) {
-		p->sent_at[p->next % e->load->depth] = e->now;
+		p->sent_at[p->next % e->load->depth] =
+		    e->next == ECHO_PACED ? p->due_at : e->now;
 		frames_put(&e->frames, p->reader.id, p->next, &e->plain);
 	}
 	for (at = 0; at < e->plain.len; at += n) {
@@ -173,9 +141,8 @@ sent(struct echo *e, struct peer *p, int result, bool waited)
 	}
 }
 
-/* peers[0..count) have something to say; at most RING_MAX. */
-static void
-send_for(struct echo *e, struct peer **peers, size_t count)
+void
+echo_send_for(struct echo *e, struct peer **peers, size_t count)
 {
 	bool waited[RING_MAX];
 	size_t i, n = 0;
@@ -248,34 +215,37 @@ receive_for(struct echo *e, const struct epoll_event *evs, size_t count)
 		received(e, e->turn[i], &e->ops[i], before[i]);
 }
 
-/* Returns how many connections had something. */
-static int
-turn(struct echo *e, uint64_t until)
+int
+echo_turn(struct echo *e, uint64_t until)
 {
 	struct epoll_event evs[RING_MAX];
 	struct peer *peers[RING_MAX];
+	struct timespec wait = { 0, 0 };
 	uint64_t now = meter_now_ns();
-	int i, n, wait_ms;
+	int i, n;
 
-	wait_ms = until > now ? (int)((until - now) / 1000000) + 1 : 0;
-	n = epoll_wait(e->epfd, evs, RING_MAX, wait_ms);
+	if (until > now) {
+		wait.tv_sec = (time_t)((until - now) / 1000000000);
+		wait.tv_nsec = (long)((until - now) % 1000000000);
+	}
+	n = epoll_pwait2(e->epfd, evs, RING_MAX, &wait, NULL);
 	if (n <= 0)
 		return 0;
 	receive_for(e, evs, (size_t)n);
 	for (i = 0; i < n; i++)
 		peers[i] = evs[i].data.ptr;
-	send_for(e, peers, (size_t)n);
+	echo_send_for(e, peers, (size_t)n);
 	peers[0] = &e->peers[0];
 	if (e->load->broadcast && peers[0]->due > 0)
-		send_for(e, peers, 1);
+		echo_send_for(e, peers, 1);
 	return n;
 }
 
-static void
-run_until(struct echo *e, uint64_t until)
+void
+echo_run_until(struct echo *e, uint64_t until)
 {
 	while (e->alive > 0 && meter_now_ns() < until)
-		turn(e, until);
+		echo_turn(e, until);
 }
 
 static int
@@ -286,13 +256,44 @@ add_peer(struct echo *e, size_t number, const struct client *client,
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = p };
 
 	p->client = *client;
-	p->reader.id = e->load->broadcast ? 0 : (uint32_t)number;
+	p->reader.id = e->load->broadcast ? 0 :
+	    (uint32_t)(e->load->first + number);
 	p->echo = e;
 	p->sent_at = xcalloc(e->load->depth, sizeof(*p->sent_at));
 	fcntl(p->client.fd, F_SETFL, O_NONBLOCK);
 	e->alive++;
 	if (epoll_ctl(e->epfd, EPOLL_CTL_ADD, p->client.fd, &ev) < 0)
 		return err_set_errno(err, "epoll_ctl");
+	return 0;
+}
+
+void
+echo_begin(struct echo *e, size_t from, size_t to, size_t messages)
+{
+	struct peer *batch[RING_MAX];
+	size_t n = 0;
+
+	e->now = meter_now_ns();
+	for (size_t i = from; i < to; i++) {
+		e->peers[i].due = messages;
+		batch[n++] = &e->peers[i];
+		if (n == RING_MAX || i + 1 == to) {
+			echo_send_for(e, batch, n);
+			n = 0;
+		}
+	}
+}
+
+int
+echo_wait_heard(struct echo *e, struct err *err)
+{
+	uint64_t end = meter_now_ns() + HEARD_S * UINT64_C(1000000000);
+
+	while (e->unheard > 0 && e->errors == 0) {
+		if (meter_now_ns() > end)
+			return err_set(err, "no answer in time");
+		echo_turn(e, end);
+	}
 	return 0;
 }
 
@@ -306,83 +307,21 @@ open_peers(struct echo *e, struct err *err)
 
 	for (done = 0; done < total && result == 0; done += n) {
 		n = total - done < OPEN_CHUNK ? total - done : OPEN_CHUNK;
-		result = clients_open(clients, done, n, &e->load->target,
-		    err);
+		result = clients_open(clients, e->load->first + done, n,
+		    &e->load->target, err);
 		for (i = 0; i < n && result == 0; i++)
 			result = add_peer(e, done + i, &clients[i], err);
-		while (turn(e, 0) > 0)
+		if (e->load->greet && result == 0) {
+			e->next = ECHO_NOTHING;
+			e->unheard = n;
+			echo_begin(e, done, done + n, 1);
+			result = echo_wait_heard(e, err);
+		}
+		while (echo_turn(e, 0) > 0)
 			;
 	}
 	free(clients);
 	return result;
-}
-
-/* Gives each of peers[from..to) so many messages to send. */
-static void
-begin(struct echo *e, size_t from, size_t to, size_t messages)
-{
-	struct peer *batch[RING_MAX];
-	size_t n = 0;
-
-	e->now = meter_now_ns();
-	for (size_t i = from; i < to; i++) {
-		e->peers[i].due = messages;
-		batch[n++] = &e->peers[i];
-		if (n == RING_MAX || i + 1 == to) {
-			send_for(e, batch, n);
-			n = 0;
-		}
-	}
-}
-
-static int
-measure(struct echo *e, struct err *err)
-{
-	const struct load *load = e->load;
-
-	run_until(e, meter_now_ns() + (uint64_t)(load->warmup * 1e9));
-	if (meter_cpu_ns(&load->server, &e->cpu, err) < 0)
-		return -1;
-	e->self = meter_self_ns();
-	e->began = meter_now_ns();
-	e->measuring = true;
-	run_until(e, e->began + (uint64_t)(load->seconds * 1e9));
-	e->measuring = false;
-	return 0;
-}
-
-static int
-report(struct echo *e, struct err *err)
-{
-	uint64_t wall = meter_now_ns() - e->began, cpu = 0;
-	double messages = (double)(e->messages > 0 ? e->messages : 1);
-	const struct meter_histogram *h = &e->latency;
-
-	if (meter_cpu_ns(&e->load->server, &cpu, err) < 0)
-		return -1;
-	cpu -= e->cpu;
-	printf("{\"mode\": \"echo\", \"connections\": %zu, \"size\": %zu, "
-	    "\"depth\": %zu, \"seconds\": %.3f, \"messages\": %zu, "
-	    "\"rate\": %.0f, ", e->load->connections, e->load->size,
-	    e->load->depth, (double)wall / 1e9, e->messages,
-	    (double)e->messages * 1e9 / (double)wall);
-	printf("\"server_cpu_us_per_message\": %.4f, \"server_busy\": %.3f, "
-	    "\"load_cpu_us_per_message\": %.4f, ",
-	    (double)cpu / 1000 / messages, (double)cpu / (double)wall,
-	    (double)(meter_self_ns() - e->self) / 1000 / messages);
-	printf("\"latency_us\": {\"p50\": %.1f, \"p90\": %.1f, "
-	    "\"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}, ",
-	    meter_percentile_us(h, 0.5), meter_percentile_us(h, 0.9),
-	    meter_percentile_us(h, 0.99), meter_percentile_us(h, 0.999),
-	    (double)h->max / 1000);
-	printf("\"io\": \"%s\", \"errors\": %zu}\n", ring_name(e->ring),
-	    e->errors);
-	if (e->errors > 0)
-		return err_set(err, "%zu connections were lost or got a wrong "
-		    "answer", e->errors);
-	if (e->messages == 0)
-		return err_set(err, "no message came back");
-	return 0;
 }
 
 void
@@ -431,7 +370,7 @@ echo_new(const struct load *load, struct err *err)
 int
 echo_rest(struct echo *e, double seconds, struct err *err)
 {
-	run_until(e, meter_now_ns() + (uint64_t)(seconds * 1e9));
+	echo_run_until(e, meter_now_ns() + (uint64_t)(seconds * 1e9));
 	if (e->errors > 0)
 		return err_set(err, "%zu connections were lost", e->errors);
 	return 0;
@@ -441,20 +380,16 @@ int
 echo_once(struct echo *e, size_t size, struct err *err)
 {
 	size_t total = e->load->connections, done, n;
-	uint64_t end = meter_now_ns() + ONCE_S * UINT64_C(1000000000);
 
 	frames_done(&e->frames);
 	frames_init(&e->frames, size, e->load->binary);
-	e->once = true;
+	e->next = ECHO_NOTHING;
 	for (done = 0; done < total; done += n) {
 		n = total - done < RING_MAX ? total - done : RING_MAX;
 		e->unheard = n;
-		begin(e, done, done + n, 1);
-		while (e->unheard > 0 && e->errors == 0) {
-			if (meter_now_ns() > end)
-				return err_set(err, "no answer in time");
-			turn(e, end);
-		}
+		echo_begin(e, done, done + n, 1);
+		if (echo_wait_heard(e, err) < 0)
+			return -1;
 		/* What a large message needed is given back. */
 		for (size_t i = done; i < done + n; i++)
 			buf_done(&e->peers[i].out);
@@ -464,21 +399,17 @@ echo_once(struct echo *e, size_t size, struct err *err)
 	return echo_rest(e, 0, err);
 }
 
-int
-load_echo(const struct load *load, struct err *err)
+size_t
+echo_pings(const struct echo *e, uint32_t *fewest_out)
 {
-	struct echo *e = echo_new(load, err);
-	size_t active = load->broadcast ? 1 :
-	    load->active > 0 ? load->active : load->connections;
-	int result = -1;
+	uint32_t fewest = UINT32_MAX;
+	size_t i, sum = 0;
 
-	if (e == NULL)
-		return -1;
-	e->unheard = load->depth * load->connections;
-	begin(e, 0, active < load->connections ? active : load->connections,
-	    load->depth);
-	if (measure(e, err) == 0)
-		result = report(e, err);
-	echo_free(e);
-	return result;
+	for (i = 0; i < e->load->connections; i++) {
+		sum += e->peers[i].reader.pings;
+		if (e->peers[i].reader.pings < fewest)
+			fewest = e->peers[i].reader.pings;
+	}
+	*fewest_out = fewest;
+	return sum;
 }

@@ -102,6 +102,7 @@ on_control(struct frames_reader *r, struct buf *reply, struct err *err)
 		    size < 2 ? 1005 : r->control[2] << 8 | r->control[3],
 		    size < 2 ? 0 : (int)size - 2, r->control + 4);
 	case 0x89:
+		r->pings++;
 		buf_put_u8(reply, 0x8a);
 		buf_put_u8(reply, (uint8_t)(0x80 | size));
 		buf_put(reply, no_mask, sizeof(no_mask));

@@ -32,6 +32,7 @@ struct frames_reader {		/* one per connection; starts zeroed */
 	uint8_t control[2 + 125];	/* a ping, a pong or a close under way */
 	size_t control_len;
 	uint8_t stamp[8];
+	uint32_t pings;		/* how many have come */
 };
 
 void frames_init(struct frames *, size_t size, bool binary);

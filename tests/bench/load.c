@@ -28,17 +28,24 @@ static const struct mode {
 } modes[] = {
 	{ "echo", true, load_echo },
 	{ "handshake", true, load_handshake },
+	{ "hold", true, load_hold },
 	{ "idle", true, load_idle },
+	{ "meter", false, load_meter },
 	{ "syscall", false, load_syscall },
 };
 
 static const char usage[] =
-"usage: bench-load --mode echo|handshake|idle|syscall --port N [OPTION]...\n"
+"usage: bench-load --mode echo|handshake|idle|hold|meter|syscall\n"
+"                  --port N [OPTION]...\n"
 "  --host ADDRESS       127.0.0.1\n"
 "  --path PATH          /\n"
 "  --connections N      1; in mode handshake: how many at a time\n"
 "  --size BYTES         20: of a message\n"
 "  --depth N            1: messages under way per connection\n"
+"  --first N            0: the number of the first connection, from which its\n"
+"                       address and its messages are made\n"
+"  --rate N             echo: messages a second, of all connections together;\n"
+"                       0: a new one for each that came back\n"
 "  --seconds S          2: what is measured\n"
 "  --warmup S           0.3: what is not measured before\n"
 "  --server-pid PID     whose CPU and memory is read; may be repeated\n"
@@ -48,7 +55,10 @@ static const char usage[] =
 "  --broadcast          echo: one talks, and all must hear it\n"
 "  --resumed            handshake: with the ticket of an earlier one\n"
 "  --burst BYTES        idle: before, a message of that size on each\n"
-"Prints one JSON object; 1 when anything came back wrong, 2 for bad usage.\n";
+"Mode hold opens, says so, and then waits; for a line with a number of seconds\n"
+"on stdin all talk for that long; at its end each must still answer.  Mode\n"
+"meter only reads what the server needs.\n"
+"Prints JSON objects; 1 when anything came back wrong, 2 for bad usage.\n";
 
 int
 load_syscall(const struct load *load, struct err *err)
@@ -112,6 +122,12 @@ set_option(struct load *l, int opt, const char *name, const char *text)
 	case 'd':
 		l->depth = number(name, text, 1, DEPTH_MAX);
 		break;
+	case 'f':
+		l->first = number(name, text, 0, CONNECTIONS_MAX);
+		break;
+	case 'R':
+		l->rate = (double)number(name, text, 0, 10000000);
+		break;
 	case 't':
 		l->seconds = seconds(name, text);
 		break;
@@ -156,6 +172,8 @@ read_options(struct load *l, int argc, char **argv)
 		{ "connections", required_argument, NULL, 'c' },
 		{ "size", required_argument, NULL, 's' },
 		{ "depth", required_argument, NULL, 'd' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "rate", required_argument, NULL, 'R' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "warmup", required_argument, NULL, 'w' },
 		{ "server-pid", required_argument, NULL, 'P' },

@@ -118,8 +118,7 @@ class Nginx(servers.Server):
         (folder / "wssd.ini").write_text(BACKEND.format(
             tmp=folder, port=backend,
             user="user = root\ngroup = root" if root else ""))
-        # pylint: disable-next=consider-using-with
-        self.backend = subprocess.Popen(
+        self.backend = servers.spawn(
             [f"{options.build}/bin/wssd", "-c", str(folder / "wssd.ini"),
              "--foreground"], stderr=subprocess.DEVNULL)
         self.port = servers.free_port()
@@ -153,7 +152,8 @@ class Websocketd(servers.Server):
         super().__init__(options)
         need("websocketd")
         self.port = servers.free_port()
-        self.start(["taskset", "-c", str(options.server_cpu), "websocketd",
+        cpus = ",".join(map(str, options.server_cpus))
+        self.start(["taskset", "-c", cpus, "websocketd",
                     f"--port={self.port}", "--address=127.0.0.1", "--ssl",
                     f"--sslcert={tmp}/{cert}.pem",
                     f"--sslkey={tmp}/{cert}.key", "--loglevel=error",

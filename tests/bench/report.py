@@ -3,7 +3,6 @@
 
 import re
 
-BEGIN, END = "<!-- BEGIN FIGURES -->", "<!-- END FIGURES -->"
 LABELS = {"limit": "limit", "wssd": "wssd", "plain": "wssd, io_uring off"}
 
 
@@ -15,9 +14,10 @@ def machine_line(m):
 def print_row(row):
     print(f"{row['title']} ({row['unit']})")
     for one in row["servers"].values():
-        print(f"  {one['name']:<22}{one['value']:>10.3f}"
-              f"  ({one['ratio']:.2f}; {one['ratio_min']:.2f} to "
-              f"{one['ratio_max']:.2f})", flush=True)
+        ratio = "" if "ratio" not in one else \
+            f"  ({one['ratio']:.2f}; {one['ratio_min']:.2f} to " \
+            f"{one['ratio_max']:.2f})"
+        print(f"  {one['name']:<22}{one['value']:>10.3f}{ratio}", flush=True)
 
 
 def _target(row):
@@ -43,9 +43,40 @@ def markdown(result):
         for kind in names:
             one = row["servers"].get(kind)
             cells.append("" if one is None else
-                         f"{one['value']:.2f} ({one['ratio']:.2f})")
+                         f"{one['value']:.2f} ({one['ratio']:.2f})"
+                         if "ratio" in one else f"{one['value']:.2f}")
         lines.append("| " + " | ".join([*cells, _target(row)]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def many(figures):
+    """What many.py has measured: in the middle of the crowd, and alone."""
+    empty, full = figures["empty"], figures["full"]
+    workers = figures["workers"]
+    lines = [f"{figures['connections']:,} connections, {workers} "
+             f"worker{'s' if workers > 1 else ''} on one CPU, opened in "
+             f"{figures['open_seconds']:.0f} s:", "",
+             "| 100 that talk, 125 B | alone | among the others | times |",
+             "|---|---|---|---|"]
+    for name, title in (("paced", "1,000 messages a second"),
+                        ("full_speed", "at full speed")):
+        for key, what, unit in (("p50", "p50", "µs"), ("p99", "p99", "µs"),
+                                ("server_cpu_us_per_message", "CPU of the "
+                                 "server for a message", "µs")):
+            if name == "paced" and not key.startswith("p"):
+                continue        # the pings of all are in it
+            a, b = empty[name][key], full[name][key]
+            digits = 0 if key.startswith("p") else 1
+            lines.append(f"| {title}, {what}, {unit} | {a:.{digits}f} | "
+                         f"{b:.{digits}f} | {b / a:.2f} |")
+    lines += ["", "| of each connection | |", "|---|---|",
+              f"| memory (PSS of all processes) | "
+              f"{figures['pss_kib_per_connection']:.2f} KiB |",
+              "| CPU while there is nothing but a ping every 30 s | "
+              f"{figures['idle_cpu_us_per_second']:.2f} µs a second |",
+              "| CPU for a message when all talk at once | "
+              f"{figures['all_talk']['server_cpu_us_per_message']:.1f} µs |"]
+    return "\n".join(lines)
 
 
 def short(result):
@@ -63,16 +94,22 @@ def short(result):
     return "\n".join(lines)
 
 
-def _fill(path, figures):
+def _fill(path, name, figures):
+    """Between <!-- BEGIN name --> and <!-- END name -->."""
+    begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
     text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(f"{BEGIN}.*{END}",
-                           lambda _: f"{BEGIN}\n{figures}\n{END}", text,
+    path.write_text(re.sub(f"{begin}.*{end}",
+                           lambda _: f"{begin}\n{figures}\n{end}", text,
                            flags=re.S), encoding="utf-8")
 
 
 def write_documents(result, tree):
-    _fill(tree / "README.md", short(result))
-    _fill(tree / "docs" / "performance.md", markdown(result).rstrip())
+    page = tree / "docs" / "performance.md"
+    if result["rows"]:
+        _fill(tree / "README.md", "FIGURES", short(result))
+        _fill(page, "FIGURES", markdown(result).rstrip())
+    if "many" in result:
+        _fill(page, "MANY", many(result["many"]))
 
 
 def plot(growth, folder):
@@ -83,12 +120,15 @@ def plot(growth, folder):
     from matplotlib import pyplot  # pylint: disable=import-outside-toplevel
     for name, one in growth.items():
         figure, axes = pyplot.subplots(figsize=(6, 3.6))
-        kinds = [k for k in LABELS if k in one["points"][0][1]]
-        for kind in kinds:
-            axes.plot([x for x, _ in one["points"]],
-                      [values[kind] for _, values in one["points"]],
-                      marker="o", markersize=4, label=LABELS[kind])
-        axes.set_xscale("log")
+        for kind, label in LABELS.items():
+            line = [(x, values[kind]) for x, values in one["points"]
+                    if kind in values]
+            if line:
+                axes.plot(*zip(*line), marker="o", markersize=4, label=label)
+        if name == "workers":
+            axes.set_xticks([x for x, _ in one["points"]])
+        else:
+            axes.set_xscale("log")
         if name in ("size", "depth"):
             axes.set_yscale("log")
         else:

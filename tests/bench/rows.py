@@ -3,13 +3,15 @@
 
 import dataclasses
 
-MESSAGE, HANDSHAKE, IDLE, BURST = (
+MESSAGE, HANDSHAKE, IDLE, BURST, STORM = (
     "server_cpu_us_per_message",
     "server_cpu_us_per_handshake",
     "pss_kib_per_connection",
     "pss_kib_after_burst",
+    "p99_times",
 )
-UNITS = {MESSAGE: "µs", HANDSHAKE: "µs", IDLE: "KiB", BURST: "KiB"}
+UNITS = {MESSAGE: "µs", HANDSHAKE: "µs", IDLE: "KiB", BURST: "KiB",
+         STORM: "times"}
 
 
 @dataclasses.dataclass
@@ -24,6 +26,11 @@ class Row:
     target_value: float = None  # or not a ratio: the value itself
     seconds: float = None       # where the default will not do
     rounds: int = None
+    workers: int = None         # only wssd; it and the load on all CPUs
+
+    @property
+    def storm(self):
+        return self.key == STORM
 
     @property
     def fresh(self):
@@ -69,22 +76,41 @@ ROWS = {
                  ["--mode", "idle", "--connections", "10000", "--burst",
                   "65536"], BURST, target_value=14.5, seconds=60, rounds=1),
 }
+
+
+def stormy(connections, rate):
+    return Row(f"p99 of {connections} connections in a storm of handshakes, "
+               f"against quiet, {rate:,} messages a second",
+               ["--mode", "echo", "--connections", str(connections),
+                "--size", "125", "--rate", str(rate), "--depth", "64"],
+               STORM, target_value=2, seconds=5)
+
+
 # Not in "all": they take minutes.  Their latencies are in the JSON.
-CROWD = {
-    "active": echo(100, 125),
-    "crowd": Row("100 that talk among 100,000 idle ones",
-                 ["--mode", "echo", "--connections", "100000", "--active",
-                  "100", "--size", "125"], seconds=40, rounds=1),
+SLOW = {
+    "storm64": stormy(64, 1000),
+    "storm500": stormy(500, 5000),
 }
+MANY = "many"                   # many.py; no row of the table
 QUICK = ["1x20B", "64x20B", "64x20Bx16", "64x1KiB", "16x64KiB", "500x125B"]
+
+
+def spread(workers):
+    row = echo(64, 125)
+    row.workers = workers
+    return row
+
 
 # How cost grows: one plot each, the x of every point beside its row.
 GROWTH = {
     "connections": ("connections, 125 B each", [
-        (n, echo(n, 125)) for n in (1, 4, 16, 64, 250, 1000, 4000, 10000)]),
+        (n, echo(n, 125)) for n in (1, 4, 16, 64, 250, 1000, 4000, 10000,
+                                   100000)]),
     "size": ("bytes of a message, 16 connections", [
         (n, echo(16, n)) for n in (20, 125, 1000, 4000, 16000, 65536,
                                    262144, 1048576)]),
     "depth": ("messages under way, 64 connections, 20 B", [
         (n, echo(64, 20, n)) for n in (1, 2, 4, 8, 16, 64)]),
+    "workers": ("workers, 64 connections, 125 B, all CPUs shared with the "
+                "load", [(n, spread(n)) for n in (1, 2, 4)]),
 }
