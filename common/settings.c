@@ -397,8 +397,8 @@ static const struct setting table[] = {
   "drop-new drops messages pushed to it, pause stops reading from it." },
 { .key = "ping_interval", ROUTE(ping_interval_ms),
   NUMBER(DURATION, 0, DAY_MS, "30s"),
-  .help = "A client that was silent for so long is sent a ping.  0 is "
-  "never." },
+  .help = "A client that was silent for so long is sent a ping; up to an "
+  "eighth earlier, so that not all are at once.  0 is never." },
 { .key = "ping_timeout", ROUTE(ping_timeout_ms),
   NUMBER(DURATION, 0, DAY_MS, "10s"),
   .help = "A client that does not answer a ping for so long is gone.  0 is "

@@ -22,6 +22,7 @@
 
 #include "common/alloc.h"
 #include "common/assert.h"
+#include "common/clock.h"
 #include "worker/backlog.h"
 #include "worker/uring.h"
 
@@ -30,14 +31,14 @@
    small message touches, would fall into the same few lines of the cache. */
 #define SLOT_STEP (TRANSPORT_SLOT + 5 * 64)
 #define ARENA_BYTES (4u << 20)
-#define TURN_BUDGET 8			/* budgeted socks in a turn */
 
 struct transport {
 	struct event_base *base;
 	struct transport_ops ops;
 	struct event *turn;
 	struct event *later;		/* for what the budget left over */
-	struct list ready;
+	struct list ready;		/* have come in, or are woken */
+	struct list budgeted;		/* the same, of those with a budget */
 	struct list unsent;
 	struct uring *uring;		/* owned; NULL: a call for each sock */
 	uint8_t *slots;			/* SLOTS of SLOT_STEP bytes */
@@ -278,39 +279,19 @@ sock_take_all(struct sock *sock, size_t *len_out)
 	return sock->in;
 }
 
-/* Takes the next socket that may run in this turn; NULL: no more. */
-static struct sock *
-next_ready(struct transport *t, struct list *held_back, unsigned *budget)
-{
-	while (!list_empty(&t->ready)) {
-		struct sock *sock = LIST_ITEM(t->ready.next, struct sock,
-		    ready);
-
-		list_remove(&sock->ready);
-		if (!sock->budgeted)
-			return sock;
-		if (*budget > 0) {
-			(*budget)--;
-			return sock;
-		}
-		list_append(held_back, &sock->ready);
-	}
-	return NULL;
-}
-
 /* Up to SLOTS sockets: first receive for all, then handle them. */
 static bool
-run_batch(struct transport *t, struct list *held_back, unsigned *budget)
+run_batch(struct transport *t)
 {
 	struct sock *batch[SLOTS];
 	struct uring_op ops[SLOTS];
-	size_t n = 0;
+	size_t n;
 
-	while (n < SLOTS &&
-	    (batch[n] = next_ready(t, held_back, budget)) != NULL) {
+	for (n = 0; n < SLOTS && !list_empty(&t->ready); n++) {
+		batch[n] = LIST_ITEM(t->ready.next, struct sock, ready);
+		list_remove(&batch[n]->ready);
 		ops[n] = (struct uring_op){ batch[n]->fd,
 		    t->slots + n * SLOT_STEP, TRANSPORT_SLOT, 0 };
-		n++;
 	}
 	uring_recv(t->uring, ops, n);
 	for (size_t i = 0; i < n; i++)
@@ -323,28 +304,47 @@ run_batch(struct transport *t, struct list *held_back, unsigned *budget)
 }
 
 static void
+send_answers(struct transport *t)
+{
+	t->ops.turn_end(t->ops.arg);
+	send_all(t);
+}
+
+/* One at a time, for as long as the others took; one at least. */
+static void
+run_budgeted(struct transport *t, uint64_t began)
+{
+	uint64_t now = clock_us(), end = now + (now - began);
+	struct list *first;
+
+	do {
+		first = t->budgeted.next;
+		list_remove(first);
+		list_append(&t->ready, first);
+		run_batch(t);
+	} while (!list_empty(&t->budgeted) && clock_us() < end);
+	send_answers(t);
+}
+
+/*
+ * The answers of those who have been let in are sent before anybody else's
+ * handshake goes on, of which a single step may take a millisecond.
+ */
+static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct transport *t = arg;
-	struct list held_back;
-	unsigned budget = TURN_BUDGET;
+	uint64_t began = list_empty(&t->budgeted) ? 0 : clock_us();
 
 	(void)fd;
 	(void)what;
 	t->turn_requested = false;
-	list_init(&held_back);
-	while (run_batch(t, &held_back, &budget))
+	while (run_batch(t))
 		;
-	t->ops.turn_end(t->ops.arg);
-	send_all(t);
-	/* What the budget left over has its turn later. */
-	while (!list_empty(&held_back)) {
-		struct list *first = held_back.next;
-
-		list_remove(first);
-		list_append(&t->ready, first);
-	}
-	if (!list_empty(&t->ready))
+	send_answers(t);
+	if (began != 0 && !list_empty(&t->budgeted))
+		run_budgeted(t, began);
+	if (!list_empty(&t->ready) || !list_empty(&t->budgeted))
 		transport_request_later(t);
 	t->ops.turn_over(t->ops.arg);
 }
@@ -376,7 +376,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (list_empty(&sock->ready))
-		list_append(&t->ready, &sock->ready);
+		list_append(sock->budgeted ? &t->budgeted : &t->ready,
+		    &sock->ready);
 	transport_request_turn(t);
 }
 
@@ -457,6 +458,7 @@ transport_new(struct event_base *base, const struct transport_ops *ops)
 	t->base = base;
 	t->ops = *ops;
 	list_init(&t->ready);
+	list_init(&t->budgeted);
 	list_init(&t->unsent);
 	t->turn = event_new(base, -1, 0, on_turn, t);
 	t->later = evtimer_new(base, on_later, t);

@@ -8,8 +8,9 @@
  *	1. receives for all of them, each into a slot of shared memory,
  *	2. calls input() for each, which consumes the slot: handlers run,
  *	   what they send gathers in one shared arena,
- *	3. calls turn_end() once,
- *	4. sends for all of them.
+ *	3. calls turn_end(),
+ *	4. sends for all of them,
+ *	5. and does the same for those in a handshake (sock_set_budgeted()).
  *
  * Nothing is in flight between turns, an idle socket holds no buffer, and
  * doing the same step for all sockets keeps the caches warm: this alone
@@ -57,7 +58,7 @@ struct sock {
 	bool eof;			/* the peer has sent its FIN */
 	bool reading;
 	bool want_drained;
-	bool budgeted;			/* counts against turn_budget */
+	bool budgeted;			/* see sock_set_budgeted() */
 	bool outbound;			/* its owner is no client: worker.c */
 };
 
@@ -69,7 +70,7 @@ struct transport_ops {
 	void (*input)(struct sock *);
 	/* All is sent, and sock_full() was true or it was asked for. */
 	void (*drained)(struct sock *);
-	/* After all input of a turn and before the sends. */
+	/* After input, and before the sends: once or twice in a turn. */
 	void (*turn_end)(void *arg);
 	/* After the sends: the one place where a sock may be freed. */
 	void (*turn_over)(void *arg);
@@ -104,9 +105,10 @@ void sock_wake(struct sock *);
 /* What is written from now on is thrown away. */
 void sock_mute(struct sock *);
 /*
- * Handshakes are expensive: of the sockets marked so, only a few have their
- * input handled in a turn, so that a storm of new clients does not hold up
- * those that are there.
+ * Handshakes are expensive.  In a turn the sockets marked so come behind all
+ * others, whose answers are sent before, and have as much time as these took:
+ * a storm of new clients does not hold up those that are there (measured, 64
+ * that talk and as many handshakes as there is CPU for: p99 PLACEHOLDER).
  */
 void sock_set_budgeted(struct sock *, bool);
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "worker/accept.h"
 #include "worker/confine.h"
@@ -43,15 +44,6 @@ worker_now(struct worker *w)
 	    (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uint64_t
-exact_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void
 on_due(struct wheel_entry *entry, void *arg)
 {
@@ -63,7 +55,7 @@ on_due(struct wheel_entry *entry, void *arg)
 static void
 note_lag(struct worker *w)
 {
-	uint64_t now = exact_us();
+	uint64_t now = clock_us();
 	uint64_t expected = w->tick_us + 1000ull * WHEEL_TICK_MS;
 
 	if (w->tick_us != 0 && now > expected && now - expected > w->lag_us)
