@@ -635,18 +635,18 @@ def read_all(s):
     return data
 
 
-@pytest.mark.parametrize("request_bytes, code", [
-    (b"nonsense\n", 2),
-    (b"\n", 2),
-    (b"stop stop stop stop stop stop\n", 2),
-    (b"stop gracefully\n", 2),
-    (b"status x\n", 2),
-    (b"sta\0tus\n", 2),
-    (b"x" * 4096, 2),
-    (b"x" * 100000, 2),
-    (b"\xff\xfe\n", 2),
+@pytest.mark.parametrize("request_bytes, error", [
+    (b"nonsense\n", "there is no such command"),
+    (b"\n", "the request is empty"),
+    (b"stop stop stop stop stop stop\n", "the request has more than 4 words"),
+    (b"stop gracefully\n", "there is no such command"),
+    (b"status x\n", "there is no such command"),
+    (b"sta\0tus\n", "the request is no text"),
+    (b"\xff\xfe\n", "the request is no text"),
+    (b"x" * 4096, "the request is too long"),
+    (b"x" * 100000, "the request is too long"),
 ])
-def test_bad_request(daemon, request_bytes, code):
+def test_bad_request(daemon, request_bytes, error):
     daemon.start()
     with connect(daemon) as s:
         try:
@@ -654,9 +654,9 @@ def test_bad_request(daemon, request_bytes, code):
         except (BrokenPipeError, ConnectionResetError):
             pass
         answer = read_all(s)
-    if answer:
-        answer = json.loads(answer)
-        assert answer["ok"] is False and answer["exit"] == code
+    # A reset may have eaten it, when there was more than was read.
+    if answer or len(request_bytes) <= 4096:
+        assert json.loads(answer) == {"ok": False, "error": error, "exit": 2}
     assert daemon.is_running()
 
 
