@@ -22,6 +22,7 @@ FORBIDDEN = [
 
 # Bytes in, events out: no socket, no log, no loop, no file.
 PURE = {
+    "common": ("buf", "bundle"),
     "master": ("request",),
     "worker": ("utf8", "ws_frame", "ws", "ws_close", "ws_deflate", "http",
                "http_fields", "http_refusal", "http_response", "handshake",
