@@ -246,9 +246,13 @@ on_channel(evutil_socket_t chan, short what, void *arg)
 	(void)what;
 	if (got > 0 && obey(s, &m) != 0)
 		kill_because(s, "sent a wrong message", proto_name(m.type));
-	/* Why it ends, its exit status tells. */
-	if (got < 0)
+	/* Why it ends, its exit status tells; but it has to end. */
+	if (got == CHAN_GONE) {
 		close_chan(s);
+		spawn_signal(&s->child, SIGKILL);
+	} else if (got < 0) {
+		kill_because(s, "is killed", err.text);
+	}
 }
 
 static void
