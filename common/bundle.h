@@ -36,6 +36,9 @@ struct bundle *bundle_load_alone(const char *path, struct config_errors *);
 /* A bundle of one text, whose includes are not read: for tests. */
 struct bundle *bundle_from_text(const char *name, const char *text,
     size_t len);
+struct bundle *bundle_new(void);
+/* path and text become the bundle's. */
+void bundle_add(struct bundle *, char *path, char *text, size_t len);
 void bundle_free(struct bundle *);
 
 /* One flat piece of bytes and back. */

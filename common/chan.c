@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns nothing: frames one message in one sendmsg or recvmsg.  A received
+ * Owns nothing: frames one message in one call.  A received
  * descriptor never leaks: it is handed to the caller or closed here.
  */
 #include "common/chan.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/assert.h"
 #include "common/proto.h"
 
@@ -77,6 +79,47 @@ chan_is_one(int fd)
 	    type == SOCK_SEQPACKET;
 }
 
+/*
+ * Most messages have no descriptor, and a worker's never: so the sandbox needs
+ * no sendmsg(2), and with it no way to hand over a descriptor whose mere
+ * closing waits (SO_LINGER, a file system that hangs).
+ */
+static ssize_t
+send_plain(int chan, const struct iovec iov[2])
+{
+	size_t len = iov[0].iov_len + iov[1].iov_len;
+	uint8_t *bytes = xmalloc(len);
+	ssize_t n;
+	int error;
+
+	memcpy(bytes, iov[0].iov_base, iov[0].iov_len);
+	if (iov[1].iov_len > 0)
+		memcpy(bytes + iov[0].iov_len, iov[1].iov_base,
+		    iov[1].iov_len);
+	do
+		n = send(chan, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	error = errno;
+	explicit_bzero(bytes, len);	/* it may be TICKETS */
+	free(bytes);
+	errno = error;
+	return n;
+}
+
+static ssize_t
+send_with_fd(int chan, struct iovec iov[2], int fd)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	union control control;
+	ssize_t n;
+
+	attach_fd(&msg, &control, fd);
+	do
+		n = sendmsg(chan, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 int
 chan_send(int chan, uint16_t type, uint32_t generation,
     const struct buf *payload, int fd, struct err *err)
@@ -84,8 +127,6 @@ chan_send(int chan, uint16_t type, uint32_t generation,
 	struct chan_head head = { .magic = CHAN_MAGIC, .type = type,
 		.version = PROTO_VERSION, .generation = generation };
 	struct iovec iov[2] = { { &head, sizeof(head) }, { NULL, 0 } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	union control control;
 	ssize_t n;
 
 	if (payload != NULL) {
@@ -94,11 +135,7 @@ chan_send(int chan, uint16_t type, uint32_t generation,
 		iov[1].iov_base = payload->data;
 		iov[1].iov_len = payload->len;
 	}
-	if (fd >= 0)
-		attach_fd(&msg, &control, fd);
-	do
-		n = sendmsg(chan, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	n = fd >= 0 ? send_with_fd(chan, iov, fd) : send_plain(chan, iov);
 	if (n < 0)
 		return err_set_errno(err, "cannot send %s", proto_name(type));
 	return 0;

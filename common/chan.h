@@ -2,6 +2,8 @@
 /*
  * One end of the SOCK_SEQPACKET socketpair between the master and a child:
  * one recvmsg is one message with at most one descriptor.  Never blocks.
+ * Only the master hands out descriptors: the sandbox of its children has no
+ * call that could.
  *
  * The kernel holds a few hundred small messages.  A child never has that
  * many to say, so a full queue is an error to it; the master may have more

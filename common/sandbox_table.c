@@ -63,7 +63,6 @@ static const struct sandbox_row table[] = {
 { "fcntl", ALL, .conditions = IS(1, F_GETFD), .reason = "close-on-exec" },
 { "fcntl", ALL, .conditions = IS(1, F_SETFD), .reason = "close-on-exec" },
 { "fcntl", ALL, .conditions = IS(1, F_GETFL), .reason = "non-blocking" },
-{ "fcntl", ALL, .conditions = IS(1, F_SETFL), .reason = "non-blocking" },
 { "fcntl", WORKER, .conditions = IS(1, F_DUPFD_CLOEXEC),
   .reason = "the descriptor that is kept to answer EMFILE" },
 { "fcntl", WORKER, .conditions = IS(1, F_GET_SEALS),
@@ -78,11 +77,14 @@ static const struct sandbox_row table[] = {
 { "ppoll", ALL, .reason = "libraries that wait for one descriptor" },
 
 /* Sockets that are there, and those that listening ones give.  Never
-   socket() or connect(): a connection to elsewhere comes from the master. */
+   socket() or connect(): a connection to elsewhere comes from the master.
+   Never sendmsg(): a descriptor whose closing waits would stop the master.
+   No options of SOL_SOCKET and no F_SETFL: sockets and logs are also those
+   of other processes, which count on how they are set. */
 { "recvmsg", ALL, .reason = "the master's messages" },
-{ "sendmsg", ALL, .reason = "answers to the master" },
 { "recvfrom", WORKER, .reason = "bytes of clients" },
-{ "sendto", WORKER, .reason = "bytes for clients, syslog" },
+{ "sendto", WORKER | SIGNER,
+  .reason = "bytes for clients, answers to the master, syslog" },
 { "readv", WORKER, .reason = "libevent's buffers" },
 { "accept4", WORKER, .reason = "clients" },
 { "shutdown", WORKER, .reason = "FIN to clients" },
@@ -92,10 +94,8 @@ static const struct sandbox_row table[] = {
   .reason = "why a connection broke" },
 { "getsockopt", WORKER, .conditions = IS(1, IPPROTO_TCP),
   .reason = "state of a connection" },
-{ "setsockopt", WORKER, .conditions = IS(1, SOL_SOCKET),
-  .reason = "keep-alive, buffers, linger" },
 { "setsockopt", WORKER, .conditions = IS(1, IPPROTO_TCP),
-  .reason = "no delay, timeouts" },
+  .reason = "no delay" },
 
 /* The end, and the signals that lead to it. */
 { "exit", ALL, .reason = "the end" },

@@ -37,7 +37,7 @@ static const char *const balances[] = {	/* enum proxy_balance, proxy.h */
 static const char *const losses[] = {		/* enum proxy_loss, proxy.h */
 	"close", "reconnect", NULL };
 
-#define DAY_MS 86400000u
+#define DAY_MS UINT64_C(86400000)
 #define GIB (1u << 30)
 
 #define IN(section_, member)                                                 \

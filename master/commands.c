@@ -10,6 +10,7 @@
 #include "master/connections.h"
 #include "master/control.h"
 #include "master/master.h"
+#include "master/request.h"
 #include "master/status.h"
 
 static void
@@ -84,20 +85,20 @@ static const struct {
 };
 
 static bool
-is_command(size_t row, const char *const *words, size_t n)
+is_command(size_t row, const struct request *r)
 {
-	if (n != (table[row].second == NULL ? 1 : 2))
+	if (r->n != (table[row].second == NULL ? 1 : 2))
 		return false;
-	return strcmp(words[0], table[row].first) == 0 &&
-	    (n == 1 || strcmp(words[1], table[row].second) == 0);
+	return strcmp(r->words[0], table[row].first) == 0 &&
+	    (r->n == 1 || strcmp(r->words[1], table[row].second) == 0);
 }
 
 void
-command_run(struct master *m, struct client *c, const char *const *words,
-    size_t n, bool may_write)
+command_run(struct master *m, struct client *c,
+    const struct request *request, bool may_write)
 {
 	for (size_t i = 0; i < COUNT(table); i++) {
-		if (!is_command(i, words, n))
+		if (!is_command(i, request))
 			continue;
 		if (!table[i].reads_only && !may_write) {
 			client_fail(c, EXIT_DENIED, "only root and the "
@@ -106,7 +107,8 @@ command_run(struct master *m, struct client *c, const char *const *words,
 		}
 		if (!table[i].reads_only)
 			log_info("control socket: %s%s%s", table[i].first,
-			    n > 1 ? " " : "", n > 1 ? table[i].second : "");
+			    table[i].second == NULL ? "" : " ",
+			    table[i].second == NULL ? "" : table[i].second);
 		table[i].run(m, c);
 		return;
 	}

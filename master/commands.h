@@ -4,15 +4,13 @@
 #define WSSD_MASTER_COMMANDS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct client;
 struct master;
-
-#define COMMAND_WORDS_MAX 4
+struct request;
 
 /* Answers the client now or later. */
-void command_run(struct master *, struct client *, const char *const *words,
-    size_t n, bool may_write);
+void command_run(struct master *, struct client *, const struct request *,
+    bool may_write);
 
 #endif

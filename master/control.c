@@ -25,10 +25,10 @@
 #include "common/str.h"
 #include "master/commands.h"
 #include "master/master.h"
+#include "master/request.h"
 
 #define CLIENTS_MAX 32
 #define BACKLOG 128
-#define REQUEST_MAX 4096
 #define REQUEST_WITHIN_S 5
 #define READ_WITHIN_S 10	/* an answer, or each piece of it */
 #define UNSENT_LOW 32768
@@ -151,47 +151,29 @@ client_fail(struct client *c, int exit_code, const char *fmt, ...)
 /* --- the request ------------------------------------------------------------ */
 
 static void
-obey(struct client *c, char *line)
-{
-	const char *words[COMMAND_WORDS_MAX + 1];
-	size_t n = 0;
-	char *word;
-
-	c->asked = true;
-	evtimer_del(c->deadline);
-	while (n <= COMMAND_WORDS_MAX && (word = str_next_item(&line, ' ')))
-		if (word[0] != '\0')
-			words[n++] = word;
-	command_run(c->control->master, c, words, n, c->may_write);
-}
-
-static void
 on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
+	size_t len = evbuffer_get_length(in);
 	struct client *c = arg;
-	size_t len;
-	char *line;
+	struct request request;
+	struct err err = ERR_INIT;
+	int parsed = 0;
 
-	if (c->asked) {
-		evbuffer_drain(in, evbuffer_get_length(in));
-		return;
-	}
-	line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
-	if (line == NULL) {
-		if (evbuffer_get_length(in) < REQUEST_MAX)
+	/* The watermark lets no more than REQUEST_MAX bytes come together. */
+	if (!c->asked) {
+		parsed = request_parse(evbuffer_pullup(in, -1), len, &request,
+		    &err);
+		if (parsed == 0)
 			return;
 		c->asked = true;
-		client_fail(c, EXIT_USAGE, "the request is too long");
-		return;
+		evtimer_del(c->deadline);
 	}
-	if (strlen(line) != len) {
-		c->asked = true;
-		client_fail(c, EXIT_USAGE, "the request is no text");
-	} else {
-		obey(c, line);
-	}
-	free(line);
+	evbuffer_drain(in, len);
+	if (parsed > 0)
+		command_run(c->control->master, c, &request, c->may_write);
+	else if (parsed < 0)
+		client_fail(c, EXIT_USAGE, "%s", err.text);
 }
 
 static void

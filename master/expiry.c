@@ -15,7 +15,7 @@
 #include "master/proc.h"
 #include "master/tally.h"
 
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 #define SOON_MS 2000		/* until the workers have told */
 #define OFTEN_MS 600000
 

@@ -43,6 +43,22 @@ is_stale(const struct proc *p, const struct chan_message *m)
 	return m->generation == p->aborted && p->aborted != 0;
 }
 
+/*
+ * No control characters: neither those of ASCII nor U+0080 to U+009F, which
+ * are commands to a terminal as well.
+ */
+static bool
+is_printable(const char *line, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)line;
+
+	for (size_t i = 0; i < len; i++)
+		if (p[i] < ' ' || p[i] == 0x7f || (p[i] == 0xc2 &&
+		    i + 1 < len && p[i + 1] >= 0x80 && p[i + 1] <= 0x9f))
+			return false;
+	return str_is_utf8(line, len);
+}
+
 /* Printable lines only: they go to logs and terminals. */
 static void
 take_lines(struct proc *p, char *text)
@@ -52,17 +68,13 @@ take_lines(struct proc *p, char *text)
 
 	while ((line = strsep(&text, "\n")) != NULL) {
 		size_t len = strlen(line);
-		size_t at = 0;
 
-		/* str_escape() quotes quotes, which are fine in here. */
-		while (at < len && (line[at] & 0x80 || line[at] >= ' ') &&
-		    line[at] != 0x7f)
-			at++;
 		if (len == 0)
 			continue;
 		if (clean.len > 0)
 			buf_put_u8(&clean, '\n');
-		if (at == len)
+		/* str_escape() quotes quotes, which are fine in here. */
+		if (is_printable(line, len))
 			buf_put(&clean, line, len);
 		else
 			buf_printf(&clean, "%s", str_escape(line, len, shown,
@@ -140,7 +152,9 @@ got_answer(struct proc *p, struct chan_message *m, struct err *err)
 
 	if (!proto_answer_get(&m->payload, &answer))
 		return err_set(err, "malformed");
-	if (p->queries_open == 0 || answer.id > p->last_query)
+	/* 0 is the number of no query, which lists have that wait. */
+	if (p->queries_open == 0 || answer.id == 0 ||
+	    answer.id > p->last_query)
 		return err_set(err, "nothing was asked");
 	p->queries_open--;
 	p->owner->answer(p->owner_arg, p, &answer);

@@ -59,8 +59,8 @@ static int
 bind_unix(struct listener *l, const struct config_listen *c, struct err *err)
 {
 	struct sock_access access = access_of(c);
-	int fd = sock_unix_listen(&l->wanted, &access, (int)c->backlog,
-	    &l->file, err);
+	int fd = sock_unix_listen(&l->wanted, &access, l->backlog, &l->file,
+	    err);
 
 	for (size_t i = 0; i < l->n_slots; i++)
 		l->fds[i] = fd;
@@ -70,12 +70,12 @@ bind_unix(struct listener *l, const struct config_listen *c, struct err *err)
 
 /* With port 0 the first slot's socket finds a port for all of them. */
 static int
-bind_tcp(struct listener *l, int backlog, struct err *err)
+bind_tcp(struct listener *l, struct err *err)
 {
 	struct addr addr = l->wanted;
 
 	for (size_t i = 0; i < l->n_slots; i++) {
-		l->fds[i] = sock_listen(&addr, backlog, err);
+		l->fds[i] = sock_listen(&addr, l->backlog, err);
 		if (l->fds[i] < 0)
 			return -1;
 		if (i == 0 && sock_address(l->fds[0], &addr, err) != 0)
@@ -85,6 +85,14 @@ bind_tcp(struct listener *l, int backlog, struct err *err)
 	return 0;
 }
 
+int
+listener_fd(const struct listener *l, unsigned slot)
+{
+	/* listen(2) on a listening socket only sets its backlog. */
+	(void)listen(l->fds[slot], l->backlog);
+	return l->fds[slot];
+}
+
 /* A socket that is there already takes what can still be changed. */
 static int
 update(const struct listener *l, const struct config_listen *c,
@@ -92,9 +100,8 @@ update(const struct listener *l, const struct config_listen *c,
 {
 	struct sock_access access = access_of(c);
 
-	/* listen(2) on a listening socket only changes its backlog. */
 	for (size_t i = 0; i < l->n_slots; i++)
-		(void)listen(l->fds[i], (int)c->backlog);
+		(void)listener_fd(l, (unsigned)i);
 	return !listener_is_shared(l) || l->activated ? 0 :
 	    sock_unix_set_access(&l->wanted, &access, err);
 }
@@ -238,11 +245,13 @@ add_row(struct listen_set *set, const struct config_listen *c, size_t index,
 
 	if (l != NULL) {
 		l->refs++;
+		l->backlog = (int)c->backlog;
 		rc = update(l, c, err);
 	} else {
 		l = listener_new(&c->addrs[index], n_slots);
+		l->backlog = (int)c->backlog;
 		rc = listener_is_shared(l) ? bind_unix(l, c, err) :
-		    bind_tcp(l, (int)c->backlog, err);
+		    bind_tcp(l, err);
 	}
 	if (rc != 0) {
 		listener_unref(l);

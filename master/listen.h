@@ -22,6 +22,7 @@ struct listener {
 	char text[ADDR_TEXT_MAX];	/* with the real port */
 	int *fds;			/* one a slot; unix: all the same */
 	size_t n_slots;
+	int backlog;
 	struct sock_file file;		/* of a unix socket */
 	bool activated;			/* by a socket unit: it has them too */
 	bool stored;			/* the next process finds its file */
@@ -59,6 +60,12 @@ void listen_set_add(struct listen_set *, struct listener *, const char *name);
 struct listen_set *listen_set_ref(struct listen_set *);
 /* The last reference closes the sockets no other set has. */
 void listen_set_unref(struct listen_set *);
+
+/*
+ * A slot's socket, for a worker.  It accepts connections, even when the
+ * worker before has shut it down, which it could.
+ */
+int listener_fd(const struct listener *, unsigned slot);
 
 /* All slots have the same socket. */
 bool listener_is_shared(const struct listener *);

@@ -21,6 +21,7 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/privdrop.h"
+#include "common/str.h"
 #include "master/proc.h"
 
 #define WITHIN_MS 5000		/* for all names together */
@@ -126,8 +127,9 @@ take(struct reader *r, struct name *name, char reason[REASON_MAX])
 	if (r->bad)
 		return "no answer within 5 seconds";
 	if (n == 0) {
-		reader_str(r, reason, REASON_MAX);
-		return r->bad ? "malformed answer" : reason;
+		reader_str(r, text, sizeof(text));
+		return r->bad ? "malformed answer" :
+		    str_escape(text, strlen(text), reason, REASON_MAX);
 	}
 	for (; n > 0 && !r->bad && name->n < NAMES_ADDRESSES_MAX; n--) {
 		reader_str(r, text, sizeof(text));

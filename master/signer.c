@@ -246,9 +246,13 @@ on_channel(evutil_socket_t chan, short what, void *arg)
 	(void)what;
 	if (got > 0 && obey(s, &m) != 0)
 		kill_because(s, "sent a wrong message", proto_name(m.type));
-	/* Why it ends, its exit status tells. */
-	if (got < 0)
-		close_chan(s);
+	if (got == -1)
+		kill_because(s, "is killed", err.text);
+	if (got != CHAN_GONE)
+		return;
+	/* Why it ends, its exit status tells; but it has to end. */
+	close_chan(s);
+	spawn_signal(&s->child, SIGKILL);
 }
 
 static void
@@ -466,10 +470,9 @@ signers_free(struct proc_world *world)
 void
 signers_send_log(struct proc_world *world)
 {
-	struct list *pos;
+	struct list *pos, *next;
 
-	for (pos = world->signers.next; pos != &world->signers;
-	    pos = pos->next) {
+	LIST_EACH(pos, next, &world->signers) {
 		struct signer *s = LIST_ITEM(pos, struct signer, link);
 
 		if (s->edition != NULL)

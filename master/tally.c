@@ -72,6 +72,20 @@ add_listens(struct metrics *sum, const struct metrics *cell, bool gauges)
 	}
 }
 
+/*
+ * The latest time that a certificate can have (RFC 5280 section 4.1.2.5):
+ * whoever reckons with it then stays within 64 bits.
+ */
+#define END_OF_9999 253402300799u
+
+static uint64_t
+take_time(const uint64_t *from)
+{
+	uint64_t seconds = metrics_get(from);
+
+	return seconds < END_OF_9999 ? seconds : END_OF_9999;
+}
+
 static void
 add_contexts(struct metrics *sum, const struct metrics *cell)
 {
@@ -92,8 +106,8 @@ add_contexts(struct metrics *sum, const struct metrics *cell)
 		to->generation = generation;
 		take_name(to->subject, sizeof(to->subject), from->subject,
 		    METRICS_NAME);
-		to->not_before = metrics_get(&from->not_before);
-		to->not_after = metrics_get(&from->not_after);
+		to->not_before = take_time(&from->not_before);
+		to->not_after = take_time(&from->not_after);
 	}
 }
 

@@ -176,7 +176,7 @@ proc_listen(struct proc *p, const struct listen_row *row, unsigned slot)
 	if (has_already(p, row, slot))
 		return;
 	put_listener(&b, row, slot);
-	send_to(p, PROTO_LISTENER, 0, &b, row->listener->fds[slot]);
+	send_to(p, PROTO_LISTENER, 0, &b, listener_fd(row->listener, slot));
 }
 
 void

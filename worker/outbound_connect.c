@@ -89,7 +89,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 static void
 connect_failed(struct wss_out *out, int error)
 {
-	static const struct timeval retry = { 0, BUSY_RETRY_MS * 1000 };
+	static const struct timeval retry = { 0, BUSY_RETRY_MS * 1000L };
 
 	outbound_stop_connecting(out);
 	if (error == EAGAIN) {

@@ -410,8 +410,8 @@ snapshot_route(struct snapshot *s, const char *listen, struct slice host,
 		if (host_score == 0 || !listen_matches(&c->listen, listen) ||
 		    !path_matches(c->path, path))
 			continue;
-		score = strlen(c->path) * 8 + (unsigned)host_score * 4 -
-		    (c->listen.n == 0) * 2u + (c->pages != websocket);
+		score = strlen(c->path) * 8 + (size_t)host_score * 4 -
+		    (c->listen.n == 0 ? 2 : 0) + (c->pages != websocket);
 		if (score > best_score) {
 			best = &s->routes[i];
 			best_score = score;

@@ -42,7 +42,7 @@ fingerprint_text(const X509 *cert)
 	unsigned len = 0;
 
 	ASSERT(X509_digest(cert, EVP_sha256(), digest, &len) == 1);
-	for (unsigned i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		snprintf(text + 2 * i, 3, "%02x", digest[i]);
 	return xstrdup(text);
 }

@@ -154,7 +154,7 @@ has_fingerprint(const struct config_context *c, const X509 *leaf)
 		return true;
 	if (X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
 		return false;
-	for (unsigned i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		snprintf(text + 2 * i, 3, "%02x", digest[i]);
 	for (size_t i = 0; i < c->peer_fingerprint.n; i++) {
 		if (strcmp(c->peer_fingerprint.items[i], text) == 0)

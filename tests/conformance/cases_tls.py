@@ -11,6 +11,7 @@ from clients import TEXT, Client, connect, request
 
 SLOW = "slow"       # a [listen] with a short handshake_timeout
 ALERT = 0x15
+TRIES = 64          # of two workers, to get to the other one
 
 
 def context(server, low, high=None):
@@ -197,20 +198,40 @@ def renegotiation(server):
         raise Wrong("it is not refused")
 
 
-def resumed(version):
-    """A second connection does without the full handshake."""
+def accepted(server):
+    """Connections each worker has had; their cells say it at once."""
+    return [w["accepted"] for w in server.daemon.status()["workers"]]
+
+
+def visit(server, tls, session=None):
+    """(which worker it was, whether it knew the session, the new session)"""
+    before = accepted(server)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as sock:
+        with tls.wrap_socket(sock, server_hostname="localhost",
+                             session=session) as client:
+            client.sendall(request("/echo"))
+            client.recv(65536)      # so the tickets have come too
+            reused, new = client.session_reused, client.session
+    grown = [i for i, n in enumerate(accepted(server)) if n > before[i]]
+    if len(grown) != 1:
+        raise Wrong(f"workers {grown} had the connection")
+    return grown[0], reused, new
+
+
+def resumed(version, by_another):
+    """A second connection does without the full handshake; also when it
+    comes to another worker than the first."""
     def run(server):
         tls = context(server, version)
-        with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            with tls.wrap_socket(sock, server_hostname="localhost") as one:
-                one.sendall(request("/echo"))
-                one.recv(65536)     # so the tickets have come too
-                ticket = one.session
-        with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            with tls.wrap_socket(sock, server_hostname="localhost",
-                                 session=ticket) as two:
-                if not two.session_reused:
-                    raise Wrong("a full handshake")
+        first, _, session = visit(server, tls)
+        for _ in range(TRIES):
+            worker, reused, _ = visit(server, tls, session)
+            if not reused:
+                raise Wrong(f"a full handshake: worker {first}, "
+                            f"then {worker}")
+            if (worker != first) == by_another:
+                return
+        raise Wrong(f"all of {TRIES} connections came to one worker")
     return run
 
 
@@ -269,8 +290,10 @@ GROUPS = [
         ("a frame instead of a request", early_frame),
         ("renegotiation is refused", renegotiation)]),
     ("resumption", [
-        ("TLS 1.2", resumed(VERSION.TLSv1_2)),
-        ("TLS 1.3", resumed(VERSION.TLSv1_3))]),
+        ("TLS 1.2", resumed(VERSION.TLSv1_2, False)),
+        ("TLS 1.3", resumed(VERSION.TLSv1_3, False)),
+        ("TLS 1.2, by another worker", resumed(VERSION.TLSv1_2, True)),
+        ("TLS 1.3, by another worker", resumed(VERSION.TLSv1_3, True))]),
 ]
 
 

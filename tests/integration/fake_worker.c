@@ -174,7 +174,9 @@ on_prepare(struct fake *f, struct chan_message *m)
 		return;
 	}
 	say_text(PROTO_READY, m->generation,
-	    told(f, f->pending, "warn") ? "the certificate expires\n" : "");
+	    told(f, f->pending, "warn") ? "the certificate expires\n" :
+	    told(f, f->pending, "warn-terminal") ?
+	    "the \"\xc3\xa9\" expires\nand \xc2\x9b" "2J\nand \x1b[2J\n" : "");
 	if (told(f, f->pending, "ready-twice"))
 		say_text(PROTO_READY, m->generation, "");
 }
@@ -261,7 +263,8 @@ on_query(struct fake *f, struct chan_message *m)
 		buf_printf(&text, "{\"id\":junk\n");
 	if (told(f, f->words, "answer-half"))
 		buf_printf(&text, "{\"id\":\"x\"}");
-	a.id = q.id;
+	a.id = told(f, f->words, "answer-zero") ? 0 :
+	    told(f, f->words, "answer-other") ? q.id + 1 : q.id;
 	a.last = told(f, f->words, "answer-loop") ? q.after : q.after + 2;
 	a.more = q.after < 4;
 	a.text = text.data;

@@ -22,6 +22,7 @@ static const struct { const char *name; long number; } calls[] = {
 	CALL(mmap), CALL(prctl), CALL(setuid), CALL(io_uring_setup),
 	CALL(execve), CALL(ptrace), CALL(mount), CALL(unshare), CALL(bpf),
 	CALL(process_vm_readv), CALL(chroot), CALL(getpid),
+	CALL(shutdown), CALL(sendmsg), CALL(sendmmsg), CALL(setsockopt), CALL(fcntl),
 };
 
 static long

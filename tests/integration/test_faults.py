@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+import cgroup
 import modules
 from clients import BINARY, TEXT, Client, connect, frame, request
 from daemon import cpu_seconds, open_descriptors, rss
@@ -248,6 +249,44 @@ def test_out_of_memory(wssd, tls, tmp_path):
 
 
 # ---- many who do harm by being slow --------------------------------------------
+
+def test_the_kernel_is_out_of_memory(wssd, tls, tmp_path):
+    """The OOM killer of a cgroup takes a worker.  Lost: its connections.  Not
+    lost: those of the others, the port, and what was counted."""
+    path = modules.build(tmp_path, GREEDY)
+    one = wssd({"wssd": {"workers": 2},
+                "route /greedy": {**modules.route(path),
+                                  "output_high": "1g"}})
+    one.deaths_expected = True
+    with cgroup.memory(64 * MIB) as group, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(one.port(), tls))
+                   for _ in range(16)]
+        greedy = stack.enter_context(connect(
+            one.port(), tls, "/greedy", receive_buffer=4096))
+        rows = one.connections()
+        its = [r["worker"] for r in rows if r["route"] == "/greedy"][0]
+        ports = {r["address"]: r["worker"] for r in rows}
+        # The master and the other worker are not in it.
+        victim = one.worker_pids()[its]
+        group.add(victim)
+        accepted = one.totals()["accepted"]
+        greedy.send_text("go")
+        one.await_log(rf"worker {its} \(pid {victim}\) died of signal 9 "
+                      r"\(Killed\) in handler of route /greedy")
+        assert group.kills() == 1
+        for client in clients:
+            worker = ports["127.0.0.1:%d" % client.sock.getsockname()[1]]
+            if worker == its:
+                assert client.read_frame() is None
+            else:
+                client.echo()
+        until(lambda: all(w["state"] == "running" for w in
+                          one.status()["workers"]), "its place is filled")
+        for _ in range(8):
+            with connect(one.port(), tls) as client:
+                client.echo()
+        assert one.totals()["accepted"] == accepted + 8
+
 
 def test_a_thousand_slow_readers(wssd, tls):
     """Each holds at most what it may, and is gone when it was too long.

@@ -10,6 +10,7 @@ import platform
 import pwd
 import re
 import shutil
+import signal
 import ssl
 import struct
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 import daemon as daemon_module
 import intruder
 import modules
+from backends import free_port
 from clients import TEXT, connect
 from conftest import needs_root
 from daemon import drop_to, status_field
@@ -43,6 +45,11 @@ REFUSED = {
     "be dumpable": "prctl 4 1 0 0 0",
     "become root": "setuid 0",
     "make a ring": "io_uring_setup 1 /",
+    # What could stop the master, which has the same sockets and log.
+    "hand the master a descriptor": "sendmsg 3 / 0",
+    "hand it several": "sendmmsg 3 / 1 0",
+    "make closing wait": "setsockopt 3 1 13 / 8",
+    "make the log block": "fcntl 2 4 0",
 }
 DEADLY = {
     "run a program": "execve /bin/sh 0 0",
@@ -179,6 +186,42 @@ def test_deadly(wssd, module, what):
         r"only an intruder makes\) in handler of route /\n")
     assert line
     until(lambda: one.worker_pids() not in ([], [worker]), "a new worker")
+    with client_of(one) as client:
+        assert try_out(client, "getpid") == "done"
+
+
+def listening_fd(pid, port):
+    """A process's descriptor of the socket that listens on the port."""
+    inodes = {line.split()[9] for line in
+              pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+              if line.split()[1].endswith(f":{port:04X}")
+              and line.split()[3] == "0A"}
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        if os.readlink(link)[8:-1] in inodes:
+            return int(link.name)
+    raise AssertionError("it does not listen")
+
+
+@needs_root
+def test_a_socket_that_was_shut_down(wssd, module):
+    """What it may do to its own share of the port ends with the worker: its
+    successor is given a socket that listens.  (One of port 0 would come back
+    with another port, so it is a real one here.)"""
+    one = wssd({"listen": {"address": f"127.0.0.1:{free_port()}"},
+                "route /": modules.route(module)})
+    one.deaths_expected = True
+    worker = one.worker_pids()[0]
+    with client_of(one) as client:
+        fd = listening_fd(worker, one.port())
+        assert try_out(client, f"shutdown {fd} 0") == "done"
+        with pytest.raises(ConnectionRefusedError):
+            client_of(one)
+    os.kill(worker, signal.SIGKILL)
+
+    def is_replaced():
+        row = one.status()["workers"][0]
+        return row["state"] == "running" and row["pid"] != worker
+    until(is_replaced, "a new worker")
     with client_of(one) as client:
         assert try_out(client, "getpid") == "done"
 

@@ -13,6 +13,8 @@
 #include "worker/realip.h"
 
 #define AUTO CONFIG_REAL_IP_AUTO
+#define TEN "1234567890"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN	/* > 128 */
 #define XREAL CONFIG_REAL_IP_X_REAL_IP
 #define XFF CONFIG_REAL_IP_X_FORWARDED_FOR
 #define FWD CONFIG_REAL_IP_FORWARDED
@@ -182,6 +184,8 @@ refuses(void **state)
 		{ AUTO, "Forwarded: for=\"2001:db8::1\"\r\n", "Forwarded " },
 		{ AUTO, "Forwarded: for=\"1.1.1.1\r\n", "Forwarded does not" },
 		{ AUTO, "Forwarded: for=\"1.1.1.1\"x\r\n", "Forwarded does" },
+		{ AUTO, "Forwarded: for=\"1.1.1.1\\\r\n", "Forwarded does" },
+		{ AUTO, "Forwarded: for=\"" LONG "\"\r\n", "Forwarded does" },
 		{ AUTO, "Forwarded: for = 1.1.1.1\r\n", "Forwarded does not" },
 		{ AUTO, "Forwarded: for=1.1.1.1;for=2.2.2.2\r\n",
 		    "Forwarded does not name" },

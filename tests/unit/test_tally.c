@@ -74,6 +74,12 @@ test_newest_certificate(void **state)
 	assert_string_equal(sum->contexts[0].subject, "new.example");
 	assert_int_equal(sum->contexts[0].not_after, 77);
 	assert_int_equal(sum->contexts[0].handshakes, 11);
+	/* Nobody who reckons with what a worker wrote overflows. */
+	b->contexts[0].not_before = UINT64_MAX;
+	b->contexts[0].not_after = 1ull << 63;
+	tally_add(sum, b, true);
+	assert_int_equal(sum->contexts[0].not_before, 253402300799);
+	assert_int_equal(sum->contexts[0].not_after, 253402300799);
 	tally_free(sum);
 	tally_free(a);
 	tally_free(b);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -35,11 +36,12 @@ static X509 *
 make_cert(EVP_PKEY *key, long ends)
 {
 	X509 *cert = X509_new();
+	time_t now = time(NULL);
 
 	X509_set_version(cert, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 7);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
-	X509_gmtime_adj(X509_getm_notAfter(cert), ends);
+	X509_time_adj(X509_getm_notBefore(cert), -7200, &now);
+	X509_time_adj(X509_getm_notAfter(cert), ends, &now);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN",
 	    MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
