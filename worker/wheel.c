@@ -7,6 +7,7 @@ wheel_init(struct wheel *wheel, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
 		list_init(&wheel->slots[i]);
+	list_init(&wheel->due);
 	wheel->tick = now_ms / WHEEL_TICK_MS;
 }
 
@@ -36,42 +37,42 @@ wheel_clear(struct wheel_entry *entry)
 	list_remove(&entry->link);
 }
 
+/* Moved aside, since fn may set entries into this very slot. */
 static void
-run_slot(struct wheel *wheel, struct list *slot, uint64_t now_ms,
+take_slot(struct wheel *wheel, struct list *slot)
+{
+	struct list *link;
+
+	while (!list_empty(slot)) {
+		link = slot->next;
+		list_remove(link);
+		list_append(&wheel->due, link);
+	}
+}
+
+bool
+wheel_advance(struct wheel *wheel, uint64_t now_ms, unsigned max,
     wheel_fn *fn, void *arg)
 {
-	struct list due;
+	uint64_t now = now_ms / WHEEL_TICK_MS;
 	struct wheel_entry *entry;
 
-	/* Moved aside first: fn may set entries into this very slot. */
-	list_init(&due);
-	while (!list_empty(slot)) {
-		entry = LIST_ITEM(slot->next, struct wheel_entry, link);
-		list_remove(&entry->link);
-		list_append(&due, &entry->link);
+	/* After a long sleep once round is enough to meet every entry. */
+	if (now >= WHEEL_SLOTS && wheel->tick < now - WHEEL_SLOTS)
+		wheel->tick = now - WHEEL_SLOTS;
+	while (wheel->tick <= now) {
+		take_slot(wheel, &wheel->slots[wheel->tick % WHEEL_SLOTS]);
+		wheel->tick++;
 	}
-	while (!list_empty(&due)) {
-		entry = LIST_ITEM(due.next, struct wheel_entry, link);
+	while (!list_empty(&wheel->due)) {
+		entry = LIST_ITEM(wheel->due.next, struct wheel_entry, link);
+		if (entry->due_ms <= now_ms && max-- == 0)
+			return true;
 		list_remove(&entry->link);
 		if (entry->due_ms <= now_ms)
 			fn(entry, arg);
 		else
 			wheel_set(wheel, entry, entry->due_ms);
 	}
-}
-
-void
-wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_fn *fn, void *arg)
-{
-	uint64_t now = now_ms / WHEEL_TICK_MS;
-
-	/* After a long sleep once round is enough to meet every entry. */
-	if (now >= WHEEL_SLOTS && wheel->tick < now - WHEEL_SLOTS)
-		wheel->tick = now - WHEEL_SLOTS;
-	while (wheel->tick <= now) {
-		struct list *slot = &wheel->slots[wheel->tick % WHEEL_SLOTS];
-
-		wheel->tick++;
-		run_slot(wheel, slot, now_ms, fn, arg);
-	}
+	return false;
 }

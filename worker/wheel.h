@@ -10,6 +10,7 @@
 #ifndef WSSD_WORKER_WHEEL_H
 #define WSSD_WORKER_WHEEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/list.h"
@@ -24,6 +25,7 @@ struct wheel_entry {
 
 struct wheel {
 	struct list slots[WHEEL_SLOTS];
+	struct list due;	/* taken out of its slot, perhaps due */
 	uint64_t tick;		/* all slots before this one are empty */
 };
 
@@ -35,9 +37,11 @@ void wheel_entry_init(struct wheel_entry *);
 void wheel_set(struct wheel *, struct wheel_entry *, uint64_t due_ms);
 void wheel_clear(struct wheel_entry *);
 /*
- * Calls fn for each entry that is due, which is then in the wheel no more.
- * fn may set and clear any entry.
+ * Calls fn for entries that are due, which are then in the wheel no more: at
+ * most max of them.  True: others are left, for the next call.  fn may set
+ * and clear any entry.
  */
-void wheel_advance(struct wheel *, uint64_t now_ms, wheel_fn *, void *arg);
+bool wheel_advance(struct wheel *, uint64_t now_ms, unsigned max, wheel_fn *,
+    void *arg);
 
 #endif

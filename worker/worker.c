@@ -30,6 +30,7 @@
 #include "worker/tls_bio.h"
 
 #define TICKS_A_SECOND (1000 / WHEEL_TICK_MS)
+#define DUE_IN_A_TURN 16		/* some 100 us, where each is a ping */
 #define TRIM_TICKS (10 * TICKS_A_SECOND)
 
 void
@@ -49,6 +50,30 @@ on_due(struct wheel_entry *entry, void *arg)
 {
 	(void)arg;
 	conn_on_timer(LIST_ITEM(entry, struct wss_conn, timer));
+}
+
+/*
+ * Not all at once: who speaks would wait for the pings of all that are due in
+ * this tick, or for the ends of thousands that have been idle.
+ */
+static void
+run_due(struct worker *w)
+{
+	static const struct timeval at_once = { 0, 0 };
+
+	if (wheel_advance(&w->wheel, w->now_ms, DUE_IN_A_TURN, on_due, w))
+		evtimer_add(w->more_due, &at_once);
+}
+
+static void
+on_more_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	worker_now(w);
+	run_due(w);
 }
 
 /* How late the tick is tells how long the loop was busy elsewhere. */
@@ -99,7 +124,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	note_lag(w);
 	if (w->ticks % TICKS_A_SECOND == 0)
 		note_memory(w);
-	wheel_advance(&w->wheel, w->now_ms, on_due, w);
+	run_due(w);
 	accept_tick(w);
 	accesslog_tick(w);
 	ratelog_tick(&w->ratelog, w->now_ms);
@@ -214,6 +239,7 @@ worker_init(struct worker *w, int chan)
 	wheel_init(&w->wheel, w->now_ms);
 	w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	event_add(w->tick, &tick);
+	w->more_due = evtimer_new(w->base, on_more_due, w);
 }
 
 static void
@@ -233,6 +259,7 @@ worker_done(struct worker *w)
 	files_done(&w->files);
 	limits_done(&w->limits);
 	event_free(w->tick);
+	event_free(w->more_due);
 	transport_free(w->transport);
 	event_base_free(w->base);
 	tls_bio_method_free(w->bio_method);

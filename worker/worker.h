@@ -38,6 +38,7 @@ struct worker {
 	struct transport *transport;
 	BIO_METHOD *bio_method;
 	struct event *tick;
+	struct event *more_due;		/* of the wheel, a little later */
 
 	/* What the master says; master.c */
 	int chan;

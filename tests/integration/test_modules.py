@@ -255,7 +255,7 @@ def hear_all(one, clients, rounds, texts):
 @pytest.mark.parametrize("size", [10, 5000, 40000])
 def test_everybody_hears_the_same_in_the_same_order(wssd, tls, size):
     """Whether they spoke in the turn themselves or not."""
-    path = pathlib.Path(os.environ["WSSD_RELEASE"], "bench-broadcast.so")
+    path = pathlib.Path(os.environ["WSSD_BIN"], "bench-broadcast.so")
     one = wssd({"wssd": {"workers": 1},
                 "route /hall": {**modules.route(path), "max_message": "1m",
                                 "output_high": "64m"}})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The timing wheel: nothing too early, nothing more than a tick late. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,8 @@ run_until(struct clock *c, uint64_t end_ms, uint64_t step_ms)
 {
 	while (c->now_ms < end_ms) {
 		c->now_ms += step_ms;
-		wheel_advance(&c->wheel, c->now_ms, on_due, c);
+		assert_false(wheel_advance(&c->wheel, c->now_ms, UINT_MAX,
+		    on_due, c));
 	}
 }
 
@@ -138,9 +140,44 @@ after_a_long_sleep(void **state)
 	}
 	/* The process was stopped for an hour. */
 	c.now_ms = START_MS + 3600000;
-	wheel_advance(&c.wheel, c.now_ms, on_due, &c);
+	wheel_advance(&c.wheel, c.now_ms, UINT_MAX, on_due, &c);
 	for (unsigned i = 0; i < 50; i++)
 		assert_int_equal(p[i].fired, 1);
+}
+
+/* A few at a time, and what is cleared meanwhile does not fire. */
+static void
+no_more_than_asked_for(void **state)
+{
+	struct probe p[40];
+	struct clock c;
+	unsigned calls = 1, fired = 0;
+
+	(void)state;
+	start(&c);
+	for (unsigned i = 0; i < 40; i++) {
+		p[i] = (struct probe){ .fired = 0 };
+		wheel_entry_init(&p[i].entry);
+		wheel_set(&c.wheel, &p[i].entry, START_MS);
+	}
+	p[0].again_ms = START_MS;
+	p[1].clears = &p[39].entry;
+	c.now_ms += 200;
+	for (; wheel_advance(&c.wheel, c.now_ms, 8, on_due, &c); calls++) {
+		unsigned now = 0;
+
+		for (unsigned i = 0; i < 40; i++)
+			now += p[i].fired;
+		assert_int_equal(now - fired, 8);
+		fired = now;
+	}
+	assert_int_equal(calls, 5);
+	assert_int_equal(p[39].fired, 0);
+	for (unsigned i = 0; i < 39; i++)
+		assert_int_equal(p[i].fired, 1);
+	/* What was set while it fired comes with the next tick. */
+	run_until(&c, c.now_ms + 200, 100);
+	assert_int_equal(p[0].fired, 2);
 }
 
 static void
@@ -175,6 +212,7 @@ main(void)
 		cmocka_unit_test(moved_and_cleared),
 		cmocka_unit_test(set_and_cleared_while_firing),
 		cmocka_unit_test(after_a_long_sleep),
+		cmocka_unit_test(no_more_than_asked_for),
 		cmocka_unit_test(many_at_random),
 	};
 
