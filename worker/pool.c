@@ -5,7 +5,7 @@
  * be freed by either library, or by free().
  *
  *	classes   [ small: as malloc's own | large: 16 to each power of two ]
- *	           24, 40, 56 ... 1016      1024, 1088 ... 2048 ... 256 KiB
+ *	           24, 40, 56 ... 1016      1024, 1088 ... 2048 ... 2 MiB
  */
 #include "worker/pool.h"
 
@@ -22,7 +22,7 @@
 #define SMALL_STEP 16			/* and what the next has more */
 #define SMALL_CLASSES 63
 #define SMALLEST_SHIFT 10		/* 1 KiB: the first large class */
-#define LARGEST_SHIFT 18		/* 256 KiB */
+#define LARGEST_SHIFT 21		/* 2 MiB */
 #define STEP_BITS 4
 #define STEPS (1 << STEP_BITS)	/* classes to each power of two: with 16 an
 				   SSL (7,608 bytes) wastes 72 bytes, with 4

@@ -3,7 +3,7 @@
  * The allocator under OpenSSL and libevent.
  *
  * With SSL_MODE_RELEASE_BUFFERS an idle connection holds no record buffer,
- * and every turn of a busy one takes and returns blocks of 1 to 256 KiB.
+ * and every turn of a busy one takes and returns blocks of 1 KiB to 2 MiB.
  * They come from last-in-first-out stacks, so the same few blocks, still in
  * the cache, serve all connections (measured: 1,100 to 1,500 instructions
  * less for each message than malloc and free).  So do the small blocks, of

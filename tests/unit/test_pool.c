@@ -20,10 +20,10 @@ classes_grow_and_cover(void **state)
 	assert_int_equal(class_size(0), 24);
 	assert_int_equal(class_size(SMALL_CLASSES - 1), 1016);
 	assert_int_equal(class_size(SMALL_CLASSES), 1024);
-	assert_int_equal(class_size(CLASSES - 1), 256 * 1024);
+	assert_int_equal(class_size(CLASSES - 1), LARGE_MAX);
 	for (unsigned i = 1; i < CLASSES; i++)
 		assert_true(class_size(i) > class_size(i - 1));
-	for (size_t size = 24; size <= 256 * 1024; size += size < 2048 ? 1 : 7) {
+	for (size_t size = 24; size <= LARGE_MAX; size += size < 2048 ? 1 : 7) {
 		unsigned above = class_above(size);
 		unsigned below = class_below(size);
 
@@ -103,15 +103,15 @@ trim_gives_back_what_was_not_used(void **state)
 static void
 holds_no_more_than_its_bound(void **state)
 {
-	enum { N = 200 };
+	enum { N = 20 };
 	static void *blocks[N];
 
 	(void)state;
 	for (int i = 0; i < N; i++)
-		blocks[i] = pool_malloc(256 * 1024);
+		blocks[i] = pool_malloc(LARGE_MAX);
 	for (int i = 0; i < N; i++)
 		pool_free(blocks[i]);
-	assert_true(pool_idle_bytes() <= IDLE_BYTES_MAX + 256 * 1024);
+	assert_true(pool_idle_bytes() <= IDLE_BYTES_MAX + LARGE_MAX);
 	pool_trim();
 	pool_trim();
 }
