@@ -428,6 +428,29 @@ conns_turn_over(void *arg)
 		conn_free(LIST_ITEM(w->dead.next, struct wss_conn, dead));
 }
 
+void
+conns_init(struct worker *w)
+{
+	list_init(&w->conns);
+	list_init(&w->dirty);
+	list_init(&w->ended);
+	list_init(&w->dead);
+	wheel_init(&w->wheel, w->now_ms);
+	w->plain = xmalloc(WORKER_PLAIN_BYTES);
+	buf_reserve(&w->gather, WORKER_GATHER_BYTES);
+	outgoing_init(&w->outgoing);
+}
+
+void
+conns_done(struct worker *w)
+{
+	buf_done(&w->gather);
+	outgoing_done(&w->outgoing);
+	ws_deflate_pool_done(&w->deflate_pool);
+	free(w->by_id);
+	free(w->plain);
+}
+
 /* ---- beginning -------------------------------------------------------- */
 
 struct wss_conn *

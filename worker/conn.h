@@ -161,6 +161,9 @@ size_t conn_queued(const struct wss_conn *);
 
 /* ---- for worker.c ---- */
 
+/* What the connections of a worker share; none is there, or is left. */
+void conns_init(struct worker *);
+void conns_done(struct worker *);
 /* The callbacks of transport; arg is the worker. */
 void conns_input(struct sock *);
 void conns_drained(struct sock *);

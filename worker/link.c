@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/proto.h"
 #include "common/proto_connect.h"
+#include "common/receive.h"
 #include "worker/accept.h"
 #include "worker/confine.h"
 #include "worker/conn.h"
@@ -82,17 +83,7 @@ on_board(struct worker *w, struct chan_message *m)
 static bool
 on_log(struct worker *w, struct chan_message *m)
 {
-	struct proto_log p;
-
-	if (m->fd == -1 || !proto_log_get(&m->payload, &p))
-		return false;
-	log_to(m->fd, (enum log_format)p.format);
-	log_set_level((enum log_level)p.level);
-	if (w->log_fd != -1)
-		close(w->log_fd);
-	w->log_fd = m->fd;
-	m->fd = -1;
-	return true;
+	return receive_log(m, &w->log_fd);
 }
 
 static bool
@@ -125,14 +116,7 @@ on_tickets(struct worker *w, struct chan_message *m)
 static bool
 on_file(struct worker *w, struct chan_message *m)
 {
-	char path[PROTO_PATH_MAX];
-
-	reader_str(&m->payload, path, sizeof(path));
-	if (m->fd == -1 || !reader_end(&m->payload))
-		return false;
-	files_add(&w->files, path, m->fd);
-	m->fd = -1;
-	return true;
+	return receive_file(m, &w->files);
 }
 
 static void

@@ -214,7 +214,6 @@ worker_init(struct worker *w, int chan)
 	memset(w, 0, sizeof(*w));
 	worker_now(w);
 	w->base = base_new();
-	outgoing_init(&w->outgoing);
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = tls_bio_method_new();
 	w->outbounds = outbounds_new(w);
@@ -228,15 +227,9 @@ worker_init(struct worker *w, int chan)
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	accesslog_init(&w->accesslog);
 	w->reserve_fd = fcntl(chan, F_DUPFD_CLOEXEC, 0);
-	w->plain = xmalloc(WORKER_PLAIN_BYTES);
-	buf_reserve(&w->gather, WORKER_GATHER_BYTES);
 	list_init(&w->listening);
 	list_init(&w->acceptors);
-	list_init(&w->conns);
-	list_init(&w->dirty);
-	list_init(&w->ended);
-	list_init(&w->dead);
-	wheel_init(&w->wheel, w->now_ms);
+	conns_init(w);
 	w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	event_add(w->tick, &tick);
 	w->more_due = evtimer_new(w->base, on_more_due, w);
@@ -264,11 +257,7 @@ worker_done(struct worker *w)
 	event_base_free(w->base);
 	tls_bio_method_free(w->bio_method);
 	remote_keys_free(w->remote_keys);
-	buf_done(&w->gather);
-	outgoing_done(&w->outgoing);
-	ws_deflate_pool_done(&w->deflate_pool);
-	free(w->by_id);
-	free(w->plain);
+	conns_done(w);
 	free(w->chan_room);
 	close(w->reserve_fd);
 	if (w->statm_fd != -1)

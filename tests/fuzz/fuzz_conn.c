@@ -102,17 +102,11 @@ start_worker(void)
 	w->base = event_base_new();
 	w->transport = transport_new(w->base, &ops);
 	w->bio_method = NULL;
-	w->plain = xmalloc(WORKER_PLAIN_BYTES);
-	buf_reserve(&w->gather, WORKER_GATHER_BYTES);
 	w->metrics = &f.metrics;
 	accesslog_init(&w->accesslog);
 	list_init(&w->listening);
 	list_init(&w->acceptors);
-	list_init(&w->conns);
-	list_init(&w->dirty);
-	list_init(&w->ended);
-	list_init(&w->dead);
-	wheel_init(&w->wheel, w->now_ms);
+	conns_init(w);
 	limits_init(&w->limits, w->metrics, key);
 	conns_start_ids(w);
 	w->snapshot = build(w);

@@ -18,6 +18,7 @@
 #include "common/proto_connect.h"
 #include "common/proto_sign.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/send_fds.h"
 
 #define FRAME_FDS 5		/* more than a channel has room for */
 
@@ -102,32 +103,6 @@ try_file(struct reader *r, struct buf *again)
 	return reader_end(r);
 }
 
-/* n copies of one descriptor beside the bytes of a frame. */
-static bool
-send_frame(int chan, const struct reader *r, size_t n)
-{
-	struct iovec iov = { (void *)(uintptr_t)r->data, r->len };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(FRAME_FDS * sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (n > 0) {
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		for (size_t i = 0; i < n; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &chan,
-			    sizeof(int));
-	}
-	return sendmsg(chan, &msg, 0) >= 0;
-}
-
 /* What was taken is sent again, and seen as bytes. */
 static void
 frame_again(const int ends[2], const struct chan_message *m, uint8_t n_fds,
@@ -174,7 +149,8 @@ try_frame(struct reader *r, struct buf *again)
 	room = xmalloc(CHAN_PAYLOAD_MAX);
 	ASSERT(chan_pair(ends, NULL) == 0);
 	/* No bytes would be an end of file. */
-	if (r->len > 0 && send_frame(ends[0], r, n_fds)) {
+	if (r->len > 0 && send_fds(ends[0], r->data, r->len, ends[0],
+	    n_fds) >= 0) {
 		got = chan_recv(ends[1], room, &m, &err);
 		ASSERT(got == 1 || (got == -1 && err.text[0] != '\0'));
 	}

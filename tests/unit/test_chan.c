@@ -10,13 +10,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/chan.h"
 #include "common/proto.h"
+#include "tests/unit/send_fds.h"
 
 static uint8_t room[CHAN_PAYLOAD_MAX];
 
@@ -48,27 +48,7 @@ teardown(void **state)
 static void
 send_raw(int fd, const void *data, size_t len, int passed, size_t n)
 {
-	struct iovec iov = { (void *)(uintptr_t)data, len };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(16 * sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (n > 0) {
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		for (size_t i = 0; i < n; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &passed,
-			    sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)len);
+	assert_int_equal(send_fds(fd, data, len, passed, n), (ssize_t)len);
 }
 
 static size_t

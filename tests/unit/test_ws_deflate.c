@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "tests/unit/ws_deflate_params.h"
 #include "tests/unit/ws_peer.h"
 
 #define FRAMES_MAX 6
@@ -25,15 +26,6 @@
 
 static const struct ws_limits usual = { 1000, 0, 6 };
 static const struct ws_limits five = { 5, 0, 6 };
-
-static const struct ws_deflate_params shared = {
-	.agreed = true, .server_bits = 15, .client_bits = 15,
-	.memory_level = 8,
-};
-static const struct ws_deflate_params own = {
-	.agreed = true, .server_takeover = true, .client_takeover = true,
-	.server_bits = 15, .client_bits = 15, .memory_level = 8,
-};
 
 static const struct row {
 	const char *name;

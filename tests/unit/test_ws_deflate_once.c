@@ -7,16 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "worker/ws_deflate.h"
-
-static const struct ws_deflate_params shared = {
-	.agreed = true, .server_bits = 15, .client_bits = 15,
-	.memory_level = 8,
-};
-static const struct ws_deflate_params own = {
-	.agreed = true, .server_takeover = true, .client_takeover = true,
-	.server_bits = 15, .client_bits = 15, .memory_level = 8,
-};
+#include "tests/unit/ws_deflate_params.h"
 
 static const uint8_t *
 deflated(struct ws_deflate *d, const void *data, size_t len, size_t *len_out)

@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "common/proto_sign.h"
+#include "common/receive.h"
 #include "common/sandbox.h"
 #include "worker/signer/keys.h"
 
@@ -159,30 +160,13 @@ confine(const struct config_daemon *d)
 static bool
 on_log(struct signer *s, struct chan_message *m)
 {
-	struct proto_log p;
-
-	if (m->fd == -1 || !proto_log_get(&m->payload, &p))
-		return false;
-	log_to(m->fd, (enum log_format)p.format);
-	log_set_level((enum log_level)p.level);
-	if (s->log_fd != -1)
-		close(s->log_fd);
-	s->log_fd = m->fd;
-	m->fd = -1;
-	return true;
+	return receive_log(m, &s->log_fd);
 }
 
 static bool
 on_file(struct signer *s, struct chan_message *m)
 {
-	char path[PROTO_PATH_MAX];
-
-	reader_str(&m->payload, path, sizeof(path));
-	if (m->fd == -1 || !reader_end(&m->payload))
-		return false;
-	files_add(&s->files, path, m->fd);
-	m->fd = -1;
-	return true;
+	return receive_file(m, &s->files);
 }
 
 static bool
