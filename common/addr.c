@@ -177,6 +177,35 @@ addr_parse_ip(const char *text, size_t len, struct addr *addr_out)
 }
 
 void
+addr_client_set(struct addr_client *client, const struct addr *addr)
+{
+	memset(client, 0, sizeof(*client));
+	if (addr->sa.sa_family == AF_INET)
+		client->in = addr->in;
+	else if (addr->sa.sa_family == AF_INET6)
+		client->in6 = addr->in6;
+	else
+		client->sa.sa_family = addr->sa.sa_family;
+}
+
+struct addr
+addr_client_get(const struct addr_client *client)
+{
+	struct addr addr = { .len = sizeof(client->sa.sa_family) };
+
+	if (client->sa.sa_family == AF_INET) {
+		addr.in = client->in;
+		addr.len = sizeof(addr.in);
+	} else if (client->sa.sa_family == AF_INET6) {
+		addr.in6 = client->in6;
+		addr.len = sizeof(addr.in6);
+	} else {
+		addr.sa.sa_family = client->sa.sa_family;
+	}
+	return addr;
+}
+
+void
 addr_unmap(struct addr *addr)
 {
 	struct addr v4 = { .len = sizeof(v4.in) };
@@ -223,12 +252,14 @@ addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX])
 }
 
 void
-addr_format_client(const struct addr *addr, char out[ADDR_TEXT_MAX])
+addr_format_client(const struct addr_client *client, char out[ADDR_TEXT_MAX])
 {
-	if (addr_port(addr) == 0)
-		addr_format_ip(addr, out);
+	struct addr addr = addr_client_get(client);
+
+	if (addr_port(&addr) == 0)
+		addr_format_ip(&addr, out);
 	else
-		addr_format(addr, out);
+		addr_format(&addr, out);
 }
 
 bool

@@ -26,6 +26,18 @@ struct addr {
 	socklen_t len;
 };
 
+/* A client's.  It has no path, and needs no room for one. */
+struct addr_client {
+	union {
+		struct sockaddr sa;	/* AF_UNIX: that is all there is */
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	};
+};
+
+void addr_client_set(struct addr_client *, const struct addr *);
+struct addr addr_client_get(const struct addr_client *);
+
 /* For accept() and getsockname(): the room there is. */
 #define ADDR_ROOM ((socklen_t)sizeof(struct sockaddr_un))
 
@@ -41,7 +53,7 @@ void addr_unmap(struct addr *);
  */
 void addr_format(const struct addr *, char out[ADDR_TEXT_MAX]);
 /* A client's: its port is left out where it is not known (0). */
-void addr_format_client(const struct addr *, char out[ADDR_TEXT_MAX]);
+void addr_format_client(const struct addr_client *, char out[ADDR_TEXT_MAX]);
 /* Without the port. */
 void addr_format_ip(const struct addr *, char out[ADDR_TEXT_MAX]);
 bool addr_is_unix(const struct addr *);

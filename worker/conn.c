@@ -367,8 +367,7 @@ conns_drained(struct sock *sock)
 	worker_now(c->worker);
 	c->received_ms = c->worker->now_ms;
 	c->drained = true;
-	if (list_empty(&c->dirty))
-		list_append(&c->worker->dirty, &c->dirty);
+	conn_queue_dirty(c);
 }
 
 void
@@ -377,12 +376,8 @@ conns_turn_end(void *arg)
 	struct worker *w = arg;
 	struct wss_conn *c;
 
-	while (!list_empty(&w->dirty) || !list_empty(&w->ended)) {
-		while (!list_empty(&w->dirty)) {
-			c = LIST_ITEM(w->dirty.next, struct wss_conn, dirty);
-			list_remove(&c->dirty);
-			conn_flush(c);
-		}
+	while (w->n_dirty > 0 || !list_empty(&w->ended)) {
+		conns_flush_dirty(w);
 		if (!list_empty(&w->ended)) {
 			c = LIST_ITEM(w->ended.next, struct wss_conn, ended);
 			list_remove(&c->ended);
@@ -397,7 +392,8 @@ conn_free(struct wss_conn *c)
 	struct worker *w = c->worker;
 
 	list_remove(&c->all);
-	list_remove(&c->dirty);
+	if (c->dirty != 0)
+		w->dirty[c->dirty - 1] = NULL;
 	list_remove(&c->dead);
 	wheel_clear(&c->timer);
 	ids_remove(w, c);
@@ -432,7 +428,6 @@ void
 conns_init(struct worker *w)
 {
 	list_init(&w->conns);
-	list_init(&w->dirty);
 	list_init(&w->ended);
 	list_init(&w->dead);
 	wheel_init(&w->wheel, w->now_ms);
@@ -448,6 +443,7 @@ conns_done(struct worker *w)
 	outgoing_done(&w->outgoing);
 	ws_deflate_pool_done(&w->deflate_pool);
 	free(w->by_id);
+	free(w->dirty);
 	free(w->plain);
 }
 
@@ -466,12 +462,11 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	c->snapshot = snapshot_ref(w->snapshot);
 	c->listen = listen;
 	c->listen_metrics = metrics;
-	c->addr = *addr;
+	addr_client_set(&c->addr, addr);
 	c->id = ++w->last_id;
 	c->accepted_ms = c->state_ms = c->received_ms = w->now_ms;
 	c->close_timeout_ms = CLOSE_TIMEOUT_MS;
 	list_append(&w->conns, &c->all);
-	list_init(&c->dirty);
 	list_init(&c->ended);
 	list_init(&c->dead);
 	wheel_entry_init(&c->timer);
@@ -483,7 +478,7 @@ conn_new(struct worker *w, int fd, const struct addr *addr,
 	c->secure = names != NULL;
 	c->state = listen->proxy_protocol ? CONN_PROXY :
 	    names != NULL ? CONN_TLS : CONN_HTTP;
-	stream_init(&c->stream, w->transport, w->bio_method, names != NULL ?
+	stream_init(&c->stream, w->transport, &w->bio, names != NULL ?
 	    tls_sni_first(names)->tls->ssl_ctx : NULL, w->signing, fd);
 	if (names != NULL)
 		tls_sni_attach(c->stream.ssl, &c->choice, names);

@@ -52,48 +52,22 @@ enum conn_state {
 };
 
 struct wss_conn {
+	/* What a message touches stands in front, in as few lines of the cache
+	   as it fits in (ahead.c). */
 	uint32_t magic;
 	enum conn_state state;
 	struct worker *worker;
-	struct snapshot *snapshot;	/* a reference: what it lives under */
-	const struct config_listen *listen;	/* the snapshot's */
-	struct metrics_listen *listen_metrics;
 	struct wss_route *route;	/* the snapshot's; NULL before 101 */
 	struct stream stream;
-	struct tls_choice choice;	/* which context; zeros for tcp */
 	struct ws ws;
 	struct outgoing_queue outgoing;	/* for the end of this turn */
-
-	struct list all, dirty, ended, dead;
-	struct wss_conn *id_next;	/* in worker->by_id */
-	struct wheel_entry timer;
-	uint64_t accepted_ms;
+	uint32_t dirty;			/* its place in worker->dirty, + 1 */
 	uint64_t received_ms;		/* bytes last came, or left a backlog */
 	uint64_t message_ms;		/* a message last came or went */
 	uint64_t ping_ms;		/* the Ping not yet answered; 0 = none */
-	uint64_t state_ms;		/* since when in this state */
-	uint64_t close_timeout_ms;	/* for CLOSING: the route's, or a
-					   drain's */
-
-	size_t head_scanned;		/* of the request head, see http.h */
-	uint64_t id;
-	struct addr addr;		/* the client's, as far as is known */
-	struct conn_via *via;		/* conn_client.h; NULL: no proxy */
-	struct buf *early;		/* half a PROXY header, or NULL */
-	struct limits_place place;
-	struct wss_peer *peer;		/* conn_peer() made it; else NULL */
-	char *close_reason;		/* or NULL */
-	char *address;			/* wss_address() made it; else NULL */
-	const char *subprotocol;	/* the route's, or the own one; or NULL */
-	char *own_subprotocol;		/* of an answer that came later */
-	struct opening *opening;	/* opening.h; in OPENING, else NULL */
-	void *user;
 	uint64_t messages_in, messages_out, bytes_in, bytes_out;
+	void *user;
 
-	uint8_t answer;			/* enum conn_answer, conn_answer.h */
-	size_t answer_bytes;		/* its part of worker->answers_bytes */
-	uint16_t close_code;		/* what `closed` is told */
-	uint8_t close_reason_len;
 	bool secure;			/* TLS to us, or to its proxy */
 	bool in_open;			/* inside the handler's open() */
 	bool close_sent, close_received;
@@ -106,6 +80,35 @@ struct wss_conn {
 					   a pause */
 	bool closed_by_client;		/* it sent its Close first */
 	bool draining;			/* a drain has told it to close */
+	uint8_t answer;			/* enum conn_answer, conn_answer.h */
+	uint16_t close_code;		/* what `closed` is told */
+	uint8_t close_reason_len;
+
+	/* What only its beginning, its end and its deadlines need. */
+	struct limits_place place;
+	struct addr_client addr;	/* as far as is known */
+	struct list all, ended, dead;
+	struct snapshot *snapshot;	/* a reference: what it lives under */
+	const struct config_listen *listen;	/* the snapshot's */
+	struct metrics_listen *listen_metrics;
+	struct tls_choice choice;	/* which context; zeros for tcp */
+	struct wss_conn *id_next;	/* in worker->by_id */
+	uint64_t id;
+	struct wheel_entry timer;
+	uint64_t accepted_ms;
+	uint64_t state_ms;		/* since when in this state */
+	uint64_t close_timeout_ms;	/* for CLOSING: the route's, or a
+					   drain's */
+	size_t head_scanned;		/* of the request head, see http.h */
+	struct conn_via *via;		/* conn_client.h; NULL: no proxy */
+	struct buf *early;		/* half a PROXY header, or NULL */
+	struct wss_peer *peer;		/* conn_peer() made it; else NULL */
+	char *close_reason;		/* or NULL */
+	char *address;			/* wss_address() made it; else NULL */
+	const char *subprotocol;	/* the route's, or the own one; or NULL */
+	char *own_subprotocol;		/* of an answer that came later */
+	struct opening *opening;	/* opening.h; in OPENING, else NULL */
+	size_t answer_bytes;		/* its part of worker->answers_bytes */
 };
 
 /* Starts with an accepted descriptor, which it owns from now on. */
@@ -140,6 +143,10 @@ void conn_set_cause(struct wss_conn *, unsigned code, const char *reason,
 
 /* Something was queued for it: it is written at the end of this turn. */
 void conn_mark_dirty(struct wss_conn *);
+/* The same, at the end of the next turn that there is. */
+void conn_queue_dirty(struct wss_conn *);
+/* That end: all that was queued so is written. */
+void conns_flush_dirty(struct worker *);
 /* One frame behind all that is queued. */
 void conn_put_frame(struct wss_conn *, enum ws_opcode, const void *data,
     size_t len);

@@ -29,6 +29,14 @@ conn_place(const struct worker *w, const struct config_listen *listen,
 		limits_place(&w->limits, addr, place_out);
 }
 
+static bool
+comes_from_trusted(const struct wss_conn *c)
+{
+	struct addr addr = addr_client_get(&c->addr);
+
+	return is_trusted(c->listen, &addr);
+}
+
 /* NULL, or the limit that keeps this client out. */
 static const char *
 become(struct wss_conn *c, const struct addr *client)
@@ -42,9 +50,9 @@ become(struct wss_conn *c, const struct addr *client)
 	    &c->place, &place);
 	if (c->via == NULL) {
 		c->via = xcalloc(1, sizeof(*c->via));
-		c->via->addr = c->addr;
+		c->via->addr = addr_client_get(&c->addr);
 	}
-	c->addr = *client;
+	addr_client_set(&c->addr, client);
 	if (limit != NULL)
 		metrics_add(&w->metrics->refused_limit, 1);
 	return limit;
@@ -73,7 +81,7 @@ take_header(struct wss_conn *c, const struct proxyproto *p)
 
 	/* Who is not trusted has to send one, too, as it is in the way; but
 	   it is not believed. */
-	if (is_trusted(c->listen, &c->addr)) {
+	if (comes_from_trusted(c)) {
 		if (p->has_client)
 			limit = become(c, &p->client);
 		if (p->has_tls)
@@ -175,7 +183,7 @@ conn_learn_client(struct wss_conn *c, const struct http_request *request,
 	struct realip found;
 	const char *limit;
 
-	if (!is_trusted(c->listen, &c->addr))
+	if (!comes_from_trusted(c))
 		return 0;
 	if (realip_find(request, &rules, &found, refusal) != 0)
 		return -1;

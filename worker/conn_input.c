@@ -166,13 +166,14 @@ static void
 take_kept(struct wss_conn *c)
 {
 	struct evbuffer *in = c->stream.in;
-	size_t len = evbuffer_get_length(in), done;
+	size_t len = stream_kept(&c->stream), done;
 	uint64_t need = 0;
 
 	if (len == 0 || paused(c))
 		return;
 	done = take(c, evbuffer_pullup(in, -1), len, &need);
 	evbuffer_drain(in, done);
+	c->stream.has_in = done < len;
 	if (done < len)
 		stream_reserve(&c->stream, need);
 }
@@ -191,6 +192,7 @@ take_new(struct wss_conn *c, uint8_t *data, size_t len)
 		evbuffer_expand(in, need - (len - done) > STREAM_AHEAD ?
 		    len - done + STREAM_AHEAD : (size_t)need);
 	evbuffer_add(in, data + done, len - done);
+	c->stream.has_in = true;
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -266,7 +268,7 @@ read_all(struct wss_conn *c)
 	int n = 0;
 
 	while (c->state != CONN_DEAD) {
-		if (evbuffer_get_length(c->stream.in) > 0) {
+		if (stream_kept(&c->stream) > 0) {
 			n = read_kept(c, &err);
 			if (n > 0)
 				take_kept(c);
@@ -391,8 +393,7 @@ conn_input(struct wss_conn *c)
 void
 conn_resume_input(struct wss_conn *c)
 {
-	if (paused(c) || evbuffer_get_length(c->stream.in) == 0 ||
-	    !c->input_held)
+	if (paused(c) || stream_kept(&c->stream) == 0 || !c->input_held)
 		return;
 	c->input_held = false;
 	worker_now(c->worker);

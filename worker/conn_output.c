@@ -9,17 +9,34 @@
 
 #include <string.h>
 
+#include "common/alloc.h"
 #include "common/assert.h"
+#include "worker/ahead.h"
 #include "worker/api.h"
 #include "worker/worker.h"
 
 #define RECORD_BYTES 16384	/* the most in one TLS record */
 
 void
+conn_queue_dirty(struct wss_conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (c->dirty != 0)
+		return;
+	if (w->n_dirty == w->dirty_room) {
+		w->dirty_room = w->dirty_room == 0 ? 64 : 2 * w->dirty_room;
+		w->dirty = xreallocarray(w->dirty, w->dirty_room,
+		    sizeof(struct wss_conn *));
+	}
+	w->dirty[w->n_dirty++] = c;
+	c->dirty = w->n_dirty;
+}
+
+void
 conn_mark_dirty(struct wss_conn *c)
 {
-	if (list_empty(&c->dirty))
-		list_append(&c->worker->dirty, &c->dirty);
+	conn_queue_dirty(c);
 	transport_request_turn(c->worker->transport);
 }
 
@@ -131,7 +148,7 @@ put_later(struct wss_conn *c, const void *head, size_t head_len,
 	size_t n;
 
 	conn_mark_dirty(c);
-	if (evbuffer_get_length(c->stream.out) == 0 &&
+	if (stream_queued(&c->stream) == 0 &&
 	    outgoing_put(outgoing, &c->outgoing, head, head_len, data, len))
 		return;
 	while ((piece = outgoing_take(outgoing, &c->outgoing, &n)) != NULL)
@@ -153,7 +170,7 @@ put_in_open(struct wss_conn *c, const void *head, size_t head_len,
 		stream_queue(&c->stream, gather->data, gather->len);
 		buf_clear(gather);
 		conn_mark_dirty(c);
-	} else if (evbuffer_get_length(c->stream.out) == 0) {
+	} else if (stream_queued(&c->stream) == 0) {
 		return false;
 	}
 	put_into_stream(c, head, head_len, data, len);
@@ -293,7 +310,7 @@ static void
 finish(struct wss_conn *c)
 {
 	if (c->stream.out != NULL && !c->stream.broken &&
-	    (evbuffer_get_length(c->stream.out) > 0 ||
+	    (stream_queued(&c->stream) > 0 ||
 	    sock_full(&c->stream.sock)))
 		return;
 	if (!c->stream.notified) {
@@ -331,4 +348,23 @@ conn_flush(struct wss_conn *c)
 		conn_resume_input(c);
 	if (c->state == CONN_LINGER)
 		finish(c);
+}
+
+/* conn_flush() may append to it. */
+void
+conns_flush_dirty(struct worker *w)
+{
+	struct wss_conn *c;
+
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		for (unsigned k = TRANSPORT_AHEAD; k > 0; k--)
+			if (i + k < w->n_dirty)
+				ahead_conn(w->dirty[i + k], k);
+		c = w->dirty[i];
+		if (c == NULL)
+			continue;
+		c->dirty = 0;
+		conn_flush(c);
+	}
+	w->n_dirty = 0;
 }

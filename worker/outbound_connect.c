@@ -113,7 +113,7 @@ become_stream(struct wss_out *out)
 	struct worker *w = out->owner->worker;
 	SSL_CTX *ctx = out->upstream->tls ? out->route->upstream_ctx : NULL;
 
-	stream_init(&out->stream, w->transport, w->bio_method, ctx, NULL,
+	stream_init(&out->stream, w->transport, &w->bio, ctx, NULL,
 	    out->fd);
 	out->fd = -1;
 	out->has_stream = true;

@@ -56,6 +56,7 @@ outbound_put_frame(struct wss_out *out, enum ws_opcode opcode,
 	ws_frame_unmask(at + n, len, mask, 0);
 	room.iov_len = n + len;
 	evbuffer_commit_space(out->stream.out, &room, 1);
+	out->stream.has_out = true;
 	outbound_mark_dirty(out);
 }
 
@@ -210,13 +211,14 @@ static void
 take_kept(struct wss_out *out)
 {
 	struct evbuffer *in = out->stream.in;
-	size_t len = evbuffer_get_length(in), done;
+	size_t len = stream_kept(&out->stream), done;
 	uint64_t need = 0;
 
 	if (len == 0 || paused(out))
 		return;
 	done = take(out, evbuffer_pullup(in, -1), len, &need);
 	evbuffer_drain(in, done);
+	out->stream.has_in = done < len;
 	if (done < len)
 		stream_reserve(&out->stream, need);
 }
@@ -228,7 +230,7 @@ take_new(struct wss_out *out, uint8_t *data, size_t len)
 	uint64_t need = 0;
 	size_t done = 0;
 
-	if (evbuffer_get_length(in) > 0) {
+	if (stream_kept(&out->stream) > 0) {
 		evbuffer_add(in, data, len);
 		take_kept(out);
 		return;
@@ -237,6 +239,7 @@ take_new(struct wss_out *out, uint8_t *data, size_t len)
 	if (done == len)
 		return;
 	evbuffer_add(in, data + done, len - done);
+	out->stream.has_in = true;
 	stream_reserve(&out->stream, need);
 }
 
@@ -246,7 +249,7 @@ take_new(struct wss_out *out, uint8_t *data, size_t len)
 static void
 input_over(struct wss_out *out, const char *why)
 {
-	if (paused(out) && evbuffer_get_length(out->stream.in) > 0)
+	if (paused(out) && stream_kept(&out->stream) > 0)
 		return;
 	switch (out->state) {
 	case OUT_HTTP:

@@ -16,7 +16,6 @@
 
 #include "common/assert.h"
 #include "worker/signing.h"
-#include "worker/tls_bio.h"
 #include "worker/tls_ctx.h"
 
 #define TLS_HANDSHAKE_RECORD 22		/* RFC 8446 §5.1 */
@@ -55,7 +54,9 @@ end_signing(struct stream *s)
 		return;
 	signing_give_up(s->signing, s->ssl);
 	sock_mute(&s->sock);
+	tls_bio_begin(s->bio, &s->sock);
 	(void)SSL_do_handshake(s->ssl);
+	tls_bio_end(s->bio);
 	ERR_clear_error();
 }
 
@@ -63,10 +64,8 @@ end_signing(struct stream *s)
 
 void
 stream_init(struct stream *s, struct transport *transport,
-    BIO_METHOD *bio_method, SSL_CTX *ctx, struct signing *signing, int fd)
+    struct tls_bio *bio, SSL_CTX *ctx, struct signing *signing, int fd)
 {
-	BIO *bio;
-
 	memset(s, 0, sizeof(*s));
 	sock_init(&s->sock, transport, fd);
 	if (ctx == NULL) {
@@ -76,8 +75,8 @@ stream_init(struct stream *s, struct transport *transport,
 	}
 	s->ssl = SSL_new(ctx);
 	ASSERT(s->ssl != NULL);
-	bio = tls_bio_new(bio_method, &s->sock);
-	SSL_set_bio(s->ssl, bio, bio);
+	s->bio = bio;
+	tls_bio_attach(bio, s->ssl);
 	SSL_set_accept_state(s->ssl);
 	s->signing = signing;
 	if (signing != NULL) {
@@ -170,7 +169,9 @@ stream_handshake(struct stream *s, struct event_base *base, struct err *err)
 	    s->sock.in[0] != TLS_HANDSHAKE_RECORD)
 		return STREAM_NOT_TLS;
 	s->signing_waits = false;
+	tls_bio_begin(s->bio, &s->sock);
 	rc = SSL_do_handshake(s->ssl);
+	tls_bio_end(s->bio);
 	if (rc == 1) {
 		handshake_done(s, base);
 		return STREAM_OK;
@@ -205,7 +206,9 @@ tls_read(struct stream *s, uint8_t *room, size_t size, struct err *err)
 
 	if (s->sock.in_len == 0 && !s->sock.eof && !SSL_has_pending(s->ssl))
 		return 0;
+	tls_bio_begin(s->bio, &s->sock);
 	n = SSL_read(s->ssl, room, (int)size);
+	tls_bio_end(s->bio);
 	if (n > 0)
 		return n;
 	switch (SSL_get_error(s->ssl, n)) {
@@ -269,9 +272,11 @@ tls_flush(struct stream *s)
 {
 	struct event *ev = &s->bev->ev_write;
 
-	if (evbuffer_get_length(s->out) > 0 && !s->broken)
-		event_get_callback(ev)(-1, EV_WRITE,
-		    event_get_callback_arg(ev));
+	if (s->broken)
+		return;
+	tls_bio_begin(s->bio, &s->sock);
+	event_get_callback(ev)(-1, EV_WRITE, event_get_callback_arg(ev));
+	tls_bio_end(s->bio);
 }
 
 static void
@@ -292,17 +297,22 @@ tcp_flush(struct stream *s)
 void
 stream_flush(struct stream *s)
 {
+	if (!s->has_out)
+		return;
 	if (s->bev != NULL)
 		tls_flush(s);
 	else if (s->ssl == NULL)
 		tcp_flush(s);
+	s->has_out = evbuffer_get_length(s->out) > 0;
 }
 
 void
 stream_queue(struct stream *s, const void *data, size_t len)
 {
-	if (!s->broken)
-		evbuffer_add(s->out, data, len);
+	if (s->broken)
+		return;
+	evbuffer_add(s->out, data, len);
+	s->has_out = true;
 }
 
 void
@@ -312,13 +322,15 @@ stream_write(struct stream *s, const void *data, size_t len)
 
 	if (len == 0 || s->broken)
 		return;
-	if (evbuffer_get_length(s->out) > 0 || sock_full(&s->sock) ||
+	if (stream_queued(s) > 0 || sock_full(&s->sock) ||
 	    s->ssl == NULL) {
 		stream_queue(s, data, len);
 		stream_flush(s);
 		return;
 	}
+	tls_bio_begin(s->bio, &s->sock);
 	n = SSL_write(s->ssl, data, (int)len);
+	tls_bio_end(s->bio);
 	if (n > 0)
 		return;
 	switch (SSL_get_error(s->ssl, n)) {
@@ -326,7 +338,7 @@ stream_write(struct stream *s, const void *data, size_t len)
 	case SSL_ERROR_WANT_READ:
 		/* OpenSSL keeps how far it came and must get the same bytes
 		   again: they lie in one chain of the empty evbuffer. */
-		evbuffer_add(s->out, data, len);
+		stream_queue(s, data, len);
 		return;
 	}
 	ERR_clear_error();
@@ -336,8 +348,7 @@ stream_write(struct stream *s, const void *data, size_t len)
 size_t
 stream_unsent(const struct stream *s)
 {
-	return sock_unsent(&s->sock) +
-	    (s->out == NULL ? 0 : evbuffer_get_length(s->out));
+	return sock_unsent(&s->sock) + stream_queued(s);
 }
 
 void
@@ -348,7 +359,9 @@ stream_finish(struct stream *s)
 	s->notified = true;
 	/* After a failed handshake OpenSSL has said its alert already. */
 	if (s->bev != NULL && !s->broken) {
+		tls_bio_begin(s->bio, &s->sock);
 		SSL_shutdown(s->ssl);
+		tls_bio_end(s->bio);
 		ERR_clear_error();
 	}
 	sock_shutdown(&s->sock);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "worker/tls_bio.h"
 #include "worker/transport.h"
 
 struct signing;
@@ -33,10 +34,14 @@ struct stream {
 	struct sock sock;
 	SSL *ssl;			/* the bufferevent's, once there is
 					   one; NULL on tcp */
+	struct tls_bio *bio;		/* the worker's */
 	struct bufferevent *bev;	/* NULL on tcp and before the end of
 					   the handshake */
 	struct evbuffer *in;		/* an unfinished head or frame */
 	struct evbuffer *out;		/* what waits for a slow client */
+	bool has_in, has_out;		/* false: nothing is in them.  Else they
+					   must be looked at, in lines of the
+					   cache that a message seldom needs */
 	bool broken;			/* the TLS layer is of no more use */
 	bool notified;			/* our close_notify was sent */
 	bool ended;			/* the peer will say no more */
@@ -51,11 +56,24 @@ enum stream_result {
 	STREAM_ERROR			/* err says why */
 };
 
+/* How much is in `in' and in `out'. */
+static inline size_t
+stream_kept(const struct stream *s)
+{
+	return s->has_in ? evbuffer_get_length(s->in) : 0;
+}
+
+static inline size_t
+stream_queued(const struct stream *s)
+{
+	return s->has_out ? evbuffer_get_length(s->out) : 0;
+}
+
 /*
  * ctx is NULL for tcp; signing is what its keys ask, or NULL, and lives as
  * long as the stream.  fd is the stream's from now on.
  */
-void stream_init(struct stream *, struct transport *, BIO_METHOD *,
+void stream_init(struct stream *, struct transport *, struct tls_bio *,
     SSL_CTX *ctx, struct signing *signing, int fd);
 /* Frees all, closes the socket.  Only at the end of a turn. */
 void stream_done(struct stream *);

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns nothing: passes bytes between OpenSSL and the sock behind the BIO.
+ * Owns the BIO and its method: passes bytes between OpenSSL and a sock.
  * A write fails for the moment (WANT_WRITE) when the sock's backlog is full;
  * libevent then keeps the plaintext in its output evbuffer, and the sock's
  * drained() makes it go on.
  */
 #include "worker/tls_bio.h"
 
+#include <string.h>
+
 #include "common/assert.h"
 
 static int
 bio_read(BIO *bio, char *out, size_t len, size_t *n_out)
 {
-	struct sock *sock = BIO_get_data(bio);
+	struct sock *sock = ((struct tls_bio *)BIO_get_data(bio))->sock;
 
 	BIO_clear_retry_flags(bio);
+	*n_out = 0;
+	if (sock == NULL)
+		return 0;
 	*n_out = sock_take(sock, out, len);
 	if (*n_out > 0)
 		return 1;
@@ -26,10 +31,12 @@ bio_read(BIO *bio, char *out, size_t len, size_t *n_out)
 static int
 bio_write(BIO *bio, const char *data, size_t len, size_t *n_out)
 {
-	struct sock *sock = BIO_get_data(bio);
+	struct sock *sock = ((struct tls_bio *)BIO_get_data(bio))->sock;
 
 	BIO_clear_retry_flags(bio);
 	*n_out = 0;
+	if (sock == NULL)
+		return 0;
 	if (sock_full(sock)) {
 		BIO_set_retry_write(bio);
 		return 0;
@@ -48,6 +55,8 @@ bio_write(BIO *bio, const char *data, size_t len, size_t *n_out)
 static long
 bio_ctrl(BIO *bio, int cmd, long number, void *pointer)
 {
+	const struct sock *sock;
+
 	(void)number;
 	(void)pointer;
 	switch (cmd) {
@@ -55,7 +64,8 @@ bio_ctrl(BIO *bio, int cmd, long number, void *pointer)
 	case BIO_CTRL_DUP:
 		return 1;
 	case BIO_CTRL_EOF:
-		return ((struct sock *)BIO_get_data(bio))->eof;
+		sock = ((struct tls_bio *)BIO_get_data(bio))->sock;
+		return sock != NULL && sock->eof;
 	case BIO_C_GET_FD:
 		return -1;
 	default:
@@ -63,32 +73,32 @@ bio_ctrl(BIO *bio, int cmd, long number, void *pointer)
 	}
 }
 
-BIO_METHOD *
-tls_bio_method_new(void)
+void
+tls_bio_init(struct tls_bio *b)
 {
-	BIO_METHOD *method = BIO_meth_new(
+	memset(b, 0, sizeof(*b));
+	b->method = BIO_meth_new(
 	    BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wssd transport");
-
-	ASSERT(method != NULL);
-	BIO_meth_set_read_ex(method, bio_read);
-	BIO_meth_set_write_ex(method, bio_write);
-	BIO_meth_set_ctrl(method, bio_ctrl);
-	return method;
+	ASSERT(b->method != NULL);
+	BIO_meth_set_read_ex(b->method, bio_read);
+	BIO_meth_set_write_ex(b->method, bio_write);
+	BIO_meth_set_ctrl(b->method, bio_ctrl);
+	b->bio = BIO_new(b->method);
+	ASSERT(b->bio != NULL);
+	BIO_set_data(b->bio, b);
+	BIO_set_init(b->bio, 1);
 }
 
 void
-tls_bio_method_free(BIO_METHOD *method)
+tls_bio_done(struct tls_bio *b)
 {
-	BIO_meth_free(method);
+	BIO_free(b->bio);
+	BIO_meth_free(b->method);
 }
 
-BIO *
-tls_bio_new(BIO_METHOD *method, struct sock *sock)
+void
+tls_bio_attach(struct tls_bio *b, SSL *ssl)
 {
-	BIO *bio = BIO_new(method);
-
-	ASSERT(bio != NULL);
-	BIO_set_data(bio, sock);
-	BIO_set_init(bio, 1);
-	return bio;
+	BIO_up_ref(b->bio);
+	SSL_set_bio(ssl, b->bio, b->bio);
 }

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the sockets, the receive slots and the send arena of one worker.
+ * Owns the sockets, the receive slots and the turn of one worker.
  * Knows nothing of TLS or WebSocket; closes a socket only in sock_done().
- *
- * The arena: every sock with output in this turn owns one contiguous piece,
- *
- *	arena: [ A A A | B | C C ... used ... room )
- *	         out_start, out_len of A
- *
- * A sock that writes again after another one did sends its piece at once
- * and begins a new one, as happens when handlers answer each other.
  */
-#include "worker/transport.h"
+#include "worker/transport_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,22 +22,6 @@
 /* Not a power of two: the first lines of all slots, the only ones that a
    small message touches, would fall into the same few lines of the cache. */
 #define SLOT_STEP (TRANSPORT_SLOT + 5 * 64)
-#define ARENA_BYTES (4u << 20)
-
-struct transport {
-	struct event_base *base;
-	struct transport_ops ops;
-	struct event *turn;
-	struct event *later;		/* for what the budget left over */
-	struct list ready;		/* have come in, or are woken */
-	struct list budgeted;		/* the same, of those with a budget */
-	struct list unsent;
-	struct uring *uring;		/* owned; NULL: a call for each sock */
-	uint8_t *slots;			/* SLOTS of SLOT_STEP bytes */
-	uint8_t *arena;
-	size_t arena_used;
-	bool turn_requested;
-};
 
 void
 transport_request_later(struct transport *t)
@@ -55,190 +31,6 @@ transport_request_later(struct transport *t)
 	/* By a timer: an active event would run before the loop looks at
 	   anybody else. */
 	evtimer_add(t->later, &at_once);
-}
-
-/* ---- sending ---------------------------------------------------------- */
-
-void
-sock_resume(struct sock *sock)
-{
-	if (sock->reading)
-		return;
-	sock->reading = true;
-	event_add(&sock->event, NULL);
-}
-
-static void
-sock_fail(struct sock *sock, int error)
-{
-	if (sock->error == 0)
-		sock->error = error;
-	/* A dead socket is always readable: input() will see it. */
-	sock_resume(sock);
-}
-
-/* How much the kernel took; what a dead socket is given counts as taken. */
-static size_t
-taken(struct sock *sock, const struct uring_op *op)
-{
-	switch (op->result) {
-	case -EAGAIN:
-	case -ENOBUFS:
-	case -EINTR:
-		return 0;
-	}
-	if (op->result >= 0)
-		return (size_t)op->result;
-	sock_fail(sock, -op->result);
-	return op->len;
-}
-
-static void
-tell_drained(struct sock *sock)
-{
-	if (!sock->want_drained)
-		return;
-	sock->want_drained = false;
-	/* Not in this turn: somebody who always has more to send would keep
-	   all others from theirs. */
-	transport_request_later(sock->transport);
-	sock->transport->ops.drained(sock);
-}
-
-static void
-backlog_end(struct sock *sock)
-{
-	if (sock->backlog->shutdown)
-		shutdown(sock->fd, SHUT_WR);
-	backlog_free(sock->backlog);
-	sock->backlog = NULL;
-	tell_drained(sock);
-}
-
-static void
-on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct sock *sock = arg;
-	struct uring_op op = { fd, backlog_data(sock->backlog),
-	    backlog_len(sock->backlog), 0 };
-
-	(void)what;
-	uring_send(NULL, &op, 1);
-	backlog_drop(sock->backlog, taken(sock, &op));
-	if (backlog_len(sock->backlog) == 0 || sock->error != 0)
-		backlog_end(sock);
-}
-
-/* The sock's piece of the arena becomes an operation. */
-static struct uring_op
-take_piece(struct sock *sock)
-{
-	struct uring_op op = { sock->fd,
-	    sock->transport->arena + sock->out_start, sock->out_len, 0 };
-
-	sock->out_len = 0;
-	list_remove(&sock->unsent);
-	return op;
-}
-
-static void
-piece_sent(struct sock *sock, const struct uring_op *op)
-{
-	size_t n = taken(sock, op);
-
-	if (n < op->len)
-		sock->backlog = backlog_new(sock->transport->base, sock->fd,
-		    on_writable, sock, (const uint8_t *)op->data + n,
-		    op->len - n);
-	else
-		tell_drained(sock);
-}
-
-static void
-send_piece(struct sock *sock)
-{
-	struct uring_op op = take_piece(sock);
-
-	uring_send(NULL, &op, 1);
-	piece_sent(sock, &op);
-}
-
-static void
-send_all(struct transport *t)
-{
-	struct sock *batch[URING_MAX];
-	struct uring_op ops[URING_MAX];
-	size_t n;
-
-	while (!list_empty(&t->unsent)) {
-		for (n = 0; n < URING_MAX && !list_empty(&t->unsent); n++) {
-			batch[n] = LIST_ITEM(t->unsent.next, struct sock,
-			    unsent);
-			ops[n] = take_piece(batch[n]);
-		}
-		uring_send(t->uring, ops, n);
-		for (size_t i = 0; i < n; i++)
-			piece_sent(batch[i], &ops[i]);
-	}
-	t->arena_used = 0;
-}
-
-void
-sock_write(struct sock *sock, const void *data, size_t len)
-{
-	struct transport *t = sock->transport;
-
-	ASSERT(len <= TRANSPORT_WRITE);
-	if (len == 0 || sock->error != 0)
-		return;
-	if (sock->out_len != 0 &&
-	    sock->out_start + sock->out_len != t->arena_used)
-		send_piece(sock);
-	if (t->arena_used + len > ARENA_BYTES)
-		send_all(t);
-	if (sock->backlog != NULL) {
-		backlog_put(sock->backlog, data, len);
-		return;
-	}
-	if (sock->out_len == 0) {
-		sock->out_start = t->arena_used;
-		list_append(&t->unsent, &sock->unsent);
-	}
-	memcpy(t->arena + t->arena_used, data, len);
-	t->arena_used += len;
-	sock->out_len += len;
-}
-
-size_t
-sock_unsent(const struct sock *sock)
-{
-	return sock->out_len + backlog_len(sock->backlog);
-}
-
-bool
-sock_full(struct sock *sock)
-{
-	if (backlog_len(sock->backlog) < SOCK_BACKLOG_HIGH)
-		return false;
-	sock->want_drained = true;
-	return true;
-}
-
-void
-sock_want_drained(struct sock *sock)
-{
-	sock->want_drained = true;
-}
-
-void
-sock_shutdown(struct sock *sock)
-{
-	if (sock->out_len != 0)
-		send_piece(sock);
-	if (sock->backlog != NULL)
-		sock->backlog->shutdown = true;
-	else
-		shutdown(sock->fd, SHUT_WR);
 }
 
 /* ---- receiving -------------------------------------------------------- */
@@ -279,6 +71,27 @@ sock_take_all(struct sock *sock, size_t *len_out)
 	return sock->in;
 }
 
+/*
+ * Each sock is announced three times before it is its turn.  Not where there
+ * are few of them: these are in the cache.
+ */
+static void
+handle(struct transport *t, struct sock **batch, size_t n)
+{
+	unsigned ahead = n > TRANSPORT_AHEAD && t->ops.ahead != NULL ?
+	    TRANSPORT_AHEAD : 0;
+
+	for (size_t i = 0; i < n + ahead; i++) {
+		for (unsigned k = 0; k < ahead; k++)
+			if (i >= k && i - k < n)
+				t->ops.ahead(batch[i - k], ahead - k);
+		if (i < ahead)
+			continue;
+		t->ops.input(batch[i - ahead]);
+		batch[i - ahead]->in_len = 0;
+	}
+}
+
 /* Up to SLOTS sockets: first receive for all, then handle them. */
 static bool
 run_batch(struct transport *t)
@@ -296,10 +109,7 @@ run_batch(struct transport *t)
 	uring_recv(t->uring, ops, n);
 	for (size_t i = 0; i < n; i++)
 		received(batch[i], &ops[i]);
-	for (size_t i = 0; i < n; i++) {
-		t->ops.input(batch[i]);
-		batch[i]->in_len = 0;
-	}
+	handle(t, batch, n);
 	return n == SLOTS;
 }
 
@@ -307,7 +117,7 @@ static void
 send_answers(struct transport *t)
 {
 	t->ops.turn_end(t->ops.arg);
-	send_all(t);
+	transport_send_all(t);
 }
 
 /* One at a time, for as long as the others took; one at least. */
@@ -403,7 +213,6 @@ sock_init(struct sock *sock, struct transport *t, int fd)
 	sock->transport = t;
 	sock->fd = fd;
 	list_init(&sock->ready);
-	list_init(&sock->unsent);
 	event_assign(&sock->event, t->base, fd, EV_READ | EV_PERSIST,
 	    on_readable, sock);
 	sock_resume(sock);
@@ -416,11 +225,20 @@ sock_done(struct sock *sock)
 		return;
 	event_del(&sock->event);
 	list_remove(&sock->ready);
-	list_remove(&sock->unsent);
+	sock_forget_piece(sock);
 	backlog_free(sock->backlog);
 	sock->backlog = NULL;
 	close(sock->fd);
 	sock->fd = -1;
+}
+
+void
+sock_resume(struct sock *sock)
+{
+	if (sock->reading)
+		return;
+	sock->reading = true;
+	event_add(&sock->event, NULL);
 }
 
 void
@@ -459,7 +277,7 @@ transport_new(struct event_base *base, const struct transport_ops *ops)
 	t->ops = *ops;
 	list_init(&t->ready);
 	list_init(&t->budgeted);
-	list_init(&t->unsent);
+	t->pieces = xcalloc(PIECES_MAX, sizeof(*t->pieces));
 	t->turn = event_new(base, -1, 0, on_turn, t);
 	t->later = evtimer_new(base, on_later, t);
 	t->slots = shared_memory((size_t)SLOTS * SLOT_STEP);
@@ -491,5 +309,6 @@ transport_free(struct transport *t)
 	uring_free(t->uring);
 	munmap(t->slots, (size_t)SLOTS * SLOT_STEP);
 	munmap(t->arena, ARENA_BYTES);
+	free(t->pieces);
 	free(t);
 }

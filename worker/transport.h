@@ -48,13 +48,13 @@ struct sock {
 	struct transport *transport;
 	struct event event;		/* EV_READ on the real descriptor */
 	struct list ready;		/* in transport->ready */
-	struct list unsent;		/* in transport->unsent */
 	uint8_t *in;			/* received and not yet consumed ... */
 	size_t in_len;			/* ... during input() only */
-	size_t out_start, out_len;	/* its piece of the arena */
 	struct backlog *backlog;	/* NULL while the kernel takes all */
 	int fd;				/* owned */
 	int error;			/* errno that ended it, or 0 */
+	uint32_t piece;			/* where its piece of the arena is, when
+					   it has one in this turn */
 	bool eof;			/* the peer has sent its FIN */
 	bool reading;
 	bool want_drained;
@@ -62,12 +62,20 @@ struct sock {
 	bool outbound;			/* its owner is no client: worker.c */
 };
 
+/* How many others are served while what a sock needs is fetched. */
+#define TRANSPORT_AHEAD 4
+
 struct transport_ops {
 	/*
 	 * Bytes have come (sock->in, in_len), or the end (eof, error).  All
 	 * of in must be consumed by sock_take() before it returns.
 	 */
 	void (*input)(struct sock *);
+	/*
+	 * input() comes after this many others, TRANSPORT_AHEAD to 1: what it
+	 * will touch can be on its way into the cache.  NULL: not asked.
+	 */
+	void (*ahead)(struct sock *, unsigned others);
 	/* All is sent, and sock_full() was true or it was asked for. */
 	void (*drained)(struct sock *);
 	/* After input, and before the sends: once or twice in a turn. */

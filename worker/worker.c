@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/accept.h"
+#include "worker/ahead.h"
 #include "worker/confine.h"
 #include "worker/conn_parts.h"
 #include "worker/link.h"
@@ -151,6 +152,14 @@ on_input(struct sock *sock)
 }
 
 static void
+on_ahead(struct sock *sock, unsigned others)
+{
+	if (!sock->outbound)
+		ahead_conn(LIST_ITEM(sock, struct wss_conn, stream.sock),
+		    others);
+}
+
+static void
 on_drained(struct sock *sock)
 {
 	if (sock->outbound)
@@ -204,6 +213,7 @@ worker_init(struct worker *w, int chan)
 {
 	struct transport_ops ops = {
 		.input = on_input,
+		.ahead = on_ahead,
 		.drained = on_drained,
 		.turn_end = on_turn_end,
 		.turn_over = on_turn_over,
@@ -215,7 +225,7 @@ worker_init(struct worker *w, int chan)
 	worker_now(w);
 	w->base = base_new();
 	w->transport = transport_new(w->base, &ops);
-	w->bio_method = tls_bio_method_new();
+	tls_bio_init(&w->bio);
 	w->outbounds = outbounds_new(w);
 	w->signing = signing_new(w->base);
 	w->signer_fd = -1;
@@ -255,7 +265,7 @@ worker_done(struct worker *w)
 	event_free(w->more_due);
 	transport_free(w->transport);
 	event_base_free(w->base);
-	tls_bio_method_free(w->bio_method);
+	tls_bio_done(&w->bio);
 	remote_keys_free(w->remote_keys);
 	conns_done(w);
 	free(w->chan_room);

@@ -6,7 +6,6 @@
 #define WSSD_WORKER_WORKER_H
 
 #include <event2/event.h>
-#include <openssl/bio.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +23,7 @@
 #include "worker/outgoing.h"
 #include "worker/ratelog.h"
 #include "worker/snapshot.h"
+#include "worker/tls_bio.h"
 #include "worker/transport.h"
 #include "worker/wheel.h"
 #include "worker/ws_deflate.h"
@@ -36,7 +36,7 @@
 struct worker {
 	struct event_base *base;
 	struct transport *transport;
-	BIO_METHOD *bio_method;
+	struct tls_bio bio;
 	struct event *tick;
 	struct event *more_due;		/* of the wheel, a little later */
 
@@ -70,7 +70,8 @@ struct worker {
 	struct wss_conn **by_id;	/* hash table with n_by_id heads */
 	size_t n_by_id, n_conns;
 	size_t n_admin;			/* of n_conns: of role = admin */
-	struct list dirty;		/* have output to write in this turn */
+	struct wss_conn **dirty;	/* have output to write in this turn; */
+	uint32_t n_dirty, dirty_room;	/* NULL: has ended meanwhile */
 	struct list ended;		/* the handler must be told */
 	struct list dead;		/* to be freed at the end of the turn */
 	struct wheel wheel;

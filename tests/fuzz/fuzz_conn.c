@@ -94,14 +94,18 @@ start_worker(void)
 {
 	static const uint64_t key[2] = { 1, 2 };
 	struct worker *w = &f.worker;
-	struct transport_ops ops = { conns_input, conns_drained,
-		conns_turn_end, on_turn_over, w };
+	struct transport_ops ops = {
+		.input = conns_input,
+		.drained = conns_drained,
+		.turn_end = conns_turn_end,
+		.turn_over = on_turn_over,
+		.arg = w,
+	};
 
 	log_set_level(LOG_LEVEL_ERROR);
 	worker_now(w);
 	w->base = event_base_new();
 	w->transport = transport_new(w->base, &ops);
-	w->bio_method = NULL;
 	w->metrics = &f.metrics;
 	accesslog_init(&w->accesslog);
 	list_init(&w->listening);
@@ -453,7 +457,7 @@ end_all(void)
 	}
 	for (int i = 0; i < 40 && !list_empty(&w->conns); i++)
 		turn();
-	ASSERT(list_empty(&w->conns) && list_empty(&w->dirty));
+	ASSERT(list_empty(&w->conns) && w->n_dirty == 0);
 	ASSERT(list_empty(&w->ended) && list_empty(&w->dead));
 	ASSERT(w->n_conns == 0 && w->current == NULL && w->gather.len == 0);
 	ASSERT(w->deflate_pool.reserved == 0);

@@ -198,6 +198,42 @@ knows_loopback(void **state)
 	}
 }
 
+/* A client's address is kept in less room, and comes back as it was. */
+static void
+keeps_clients_small(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{ "192.0.2.1:443", "192.0.2.1:443" },
+		{ "192.0.2.1:0", "192.0.2.1" },
+		{ "[2001:db8::1]:65535", "[2001:db8::1]:65535" },
+		{ "[2001:db8::1]:0", "2001:db8::1" },
+	};
+	struct addr addr, back;
+	struct addr_client client;
+	char shown[ADDR_TEXT_MAX];
+
+	(void)state;
+	assert_true(sizeof(client) < 32);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(addr_parse(rows[i].text, &addr, NULL), 0);
+		addr_client_set(&client, &addr);
+		back = addr_client_get(&client);
+		assert_true(addr_equal(&back, &addr));
+		assert_int_equal(back.len, addr.len);
+		addr_format_client(&client, shown);
+		assert_string_equal(shown, rows[i].shown);
+	}
+	assert_int_equal(addr_parse("unix:/tmp/x", &addr, NULL), 0);
+	addr.un.sun_path[0] = '\0';
+	addr_client_set(&client, &addr);
+	back = addr_client_get(&client);
+	assert_true(addr_is_unix(&back) && addr_equal(&back, &addr));
+	addr_format_client(&client, shown);
+	assert_string_equal(shown, "unix:");
+}
+
 int
 main(void)
 {
@@ -208,6 +244,7 @@ main(void)
 		cmocka_unit_test(takes_other_families),
 		cmocka_unit_test(knows_unix_sockets),
 		cmocka_unit_test(knows_loopback),
+		cmocka_unit_test(keeps_clients_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

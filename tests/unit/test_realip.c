@@ -143,12 +143,14 @@ names_the_client(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct outcome o = ask(cases[i].header, cases[i].fields);
 		char shown[ADDR_TEXT_MAX];
+		struct addr_client client;
 
 		assert_int_equal(o.rc, 0);
 		assert_int_equal(o.found.has_client, cases[i].client != NULL);
 		if (cases[i].client == NULL)
 			continue;
-		addr_format_client(&o.found.client, shown);
+		addr_client_set(&client, &o.found.client);
+		addr_format_client(&client, shown);
 		assert_string_equal(shown, cases[i].client);
 	}
 }

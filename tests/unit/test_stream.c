@@ -26,7 +26,7 @@
 struct fixture {
 	struct event_base *base;
 	struct transport *transport;
-	BIO_METHOD *method;
+	struct tls_bio bio;
 	SSL_CTX *server_ctx, *client_ctx;
 	struct stream stream;
 	int client_fd;
@@ -117,29 +117,38 @@ make_server_ctx(void)
 	return ctx;
 }
 
+/* A client of `server', with a stream of its own at that end. */
+static void
+connect_to(struct fixture *server, struct fixture *f)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	f->base = server->base;
+	f->client_fd = fds[1];
+	f->client = SSL_new(server->client_ctx);
+	SSL_set_fd(f->client, f->client_fd);
+	SSL_set_connect_state(f->client);
+	f->echo = true;
+	stream_init(&f->stream, server->transport, &server->bio,
+	    server->server_ctx, NULL, fds[0]);
+}
+
 static int
 set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct transport_ops ops = { on_input, on_drained, on_turn_end,
-	    on_turn_over, f };
-	int fds[2];
+	struct transport_ops ops = { on_input, NULL, on_drained,
+	    on_turn_end, on_turn_over, f };
 
 	f->base = event_base_new();
 	f->transport = transport_new(f->base, &ops);
-	f->method = tls_bio_method_new();
+	tls_bio_init(&f->bio);
 	f->server_ctx = make_server_ctx();
 	f->client_ctx = SSL_CTX_new(TLS_client_method());
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-	    fds), 0);
-	f->client_fd = fds[1];
-	f->client = SSL_new(f->client_ctx);
-	SSL_set_fd(f->client, f->client_fd);
-	SSL_set_connect_state(f->client);
-	f->echo = true;
 	*state = f;
-	stream_init(&f->stream, f->transport, f->method, f->server_ctx, NULL,
-	    fds[0]);
+	connect_to(f, f);
 	return 0;
 }
 
@@ -155,7 +164,7 @@ tear_down(void **state)
 	SSL_free(f->client);
 	SSL_CTX_free(f->client_ctx);
 	SSL_CTX_free(f->server_ctx);
-	tls_bio_method_free(f->method);
+	tls_bio_done(&f->bio);
 	close(f->client_fd);
 	buf_done(&f->got);
 	free(f);
@@ -223,6 +232,58 @@ echoes_every_size(void **state)
 		free(out);
 		free(in);
 	}
+	assert_int_equal(stream_unsent(&f->stream), 0);
+}
+
+/* All SSLs have one BIO: in mid-handshake, too, each reads what is its. */
+static void
+two_share_the_bio(void **state)
+{
+	struct fixture *a = *state, *b = calloc(1, sizeof(*b));
+	uint8_t back[4];
+	int ra = -1, rb = -1;
+
+	connect_to(a, b);
+	for (int i = 0; i < 100 && (ra != 1 || rb != 1); i++) {
+		ra = SSL_do_handshake(a->client);
+		rb = SSL_do_handshake(b->client);
+		turn(a);
+	}
+	turn(a);
+	assert_int_equal(ra, 1);
+	assert_int_equal(rb, 1);
+	assert_ptr_equal(SSL_get_rbio(a->stream.ssl),
+	    SSL_get_rbio(b->stream.ssl));
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(SSL_write(a->client, "to a", 4), 4);
+		assert_int_equal(SSL_write(b->client, "to b", 4), 4);
+		turn(a);
+		assert_int_equal(SSL_read(b->client, back, 4), 4);
+		assert_memory_equal(back, "to b", 4);
+		assert_int_equal(SSL_read(a->client, back, 4), 4);
+		assert_memory_equal(back, "to a", 4);
+	}
+	/* The end of one is none of the other's. */
+	stream_done(&b->stream);
+	turn(a);
+	exchange(a, (const uint8_t *)"on", 2, back);
+	SSL_free(b->client);
+	close(b->client_fd);
+	buf_done(&b->got);
+	free(b);
+}
+
+static void
+outside_of_a_call_nothing_is_read_or_written(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t byte = 1;
+
+	shake_hands(f);
+	assert_true(BIO_write(f->bio.bio, &byte, 1) <= 0);
+	assert_false(BIO_should_retry(f->bio.bio));
+	assert_true(BIO_read(f->bio.bio, &byte, 1) <= 0);
+	assert_false(BIO_should_retry(f->bio.bio));
 	assert_int_equal(stream_unsent(&f->stream), 0);
 }
 
@@ -366,6 +427,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(echoes_every_size, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(two_share_the_bio, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    outside_of_a_call_nothing_is_read_or_written, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_reader_loses_nothing,
 		    set_up, tear_down),

@@ -173,7 +173,7 @@ nothing_more(void *arg)
 static void
 echoes_all_of_a_turn(void **state)
 {
-	static const struct transport_ops ops = { on_input, nothing,
+	static const struct transport_ops ops = { on_input, NULL, nothing,
 	    nothing_more, nothing_more, NULL };
 	struct event_base *base = event_base_new();
 	struct transport *t = transport_new(base, &ops);
@@ -210,7 +210,7 @@ static void
 slow_readers_get_all(void **state)
 {
 	enum { SLOW = 5, LEN = 20000, TIMES = 60 };
-	static const struct transport_ops ops = { on_input, nothing,
+	static const struct transport_ops ops = { on_input, NULL, nothing,
 	    nothing_more, nothing_more, NULL };
 	struct event_base *base = event_base_new();
 	struct transport *t = transport_new(base, &ops);
