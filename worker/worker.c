@@ -31,7 +31,8 @@
 #include "worker/tls_bio.h"
 
 #define TICKS_A_SECOND (1000 / WHEEL_TICK_MS)
-#define DUE_IN_A_TURN 16		/* some 100 us, where each is a ping */
+#define DUE_AT_FIRST 4			/* deadlines: some 60 us, where each is a
+					   ping */
 #define TRIM_TICKS (10 * TICKS_A_SECOND)
 
 void
@@ -55,15 +56,22 @@ on_due(struct wheel_entry *entry, void *arg)
 
 /*
  * Not all at once: who speaks would wait for the pings of all that are due in
- * this tick, or for the ends of thousands that have been idle.
+ * this tick, and those of other workers on the same CPU too.  A few every
+ * millisecond, and more each time, so that a thousand that end at the same
+ * moment take a tenth of a second, and a hundred thousand one or two.
  */
 static void
 run_due(struct worker *w)
 {
-	static const struct timeval at_once = { 0, 0 };
+	static const struct timeval soon = { 0, 1000 };
+	unsigned portion = DUE_AT_FIRST + w->due_portions / 4;
 
-	if (wheel_advance(&w->wheel, w->now_ms, DUE_IN_A_TURN, on_due, w))
-		evtimer_add(w->more_due, &at_once);
+	if (!wheel_advance(&w->wheel, w->now_ms, portion, on_due, w)) {
+		w->due_portions = 0;
+		return;
+	}
+	w->due_portions++;
+	evtimer_add(w->more_due, &soon);
 }
 
 static void

@@ -39,6 +39,7 @@ struct worker {
 	struct tls_bio bio;
 	struct event *tick;
 	struct event *more_due;		/* of the wheel, a little later */
+	unsigned due_portions;		/* since nothing was left over */
 
 	/* What the master says; master.c */
 	int chan;

@@ -21,6 +21,7 @@
 
 #include "common/assert.h"
 #include "worker/utf8.h"
+#include "worker/ws_usual.h"
 
 /* The bytes at hand, the frame they begin with, and where to report. */
 struct reading {
@@ -458,7 +459,7 @@ ws_read(struct ws *ws, const struct ws_limits *limits, uint8_t *data,
 
 	clear(event);
 	ws_release(ws);
-	if (ws->closed)
+	if (ws->closed || ws_read_usual(ws, limits, data, len, event))
 		return;
 	switch (ws_frame_parse(data, len, &r.frame)) {
 	case WS_FRAME_MORE:
