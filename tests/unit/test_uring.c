@@ -248,6 +248,202 @@ slow_readers_get_all(void **state)
 	event_base_free(base);
 }
 
+/* ---- pieces of the arena ---------------------------------------------- */
+
+static unsigned n_drained;
+
+static void
+count_drained(struct sock *sock)
+{
+	(void)sock;
+	n_drained++;
+}
+
+static const struct transport_ops quiet = { on_input, NULL, count_drained,
+    nothing_more, nothing_more, NULL };
+
+struct writers {
+	struct event_base *base;
+	struct transport *t;
+	struct sock socks[3];
+	int fds[3][2];
+};
+
+static void
+open_writers(struct writers *w, void **state)
+{
+	w->base = event_base_new();
+	w->t = transport_new(w->base, &quiet);
+	transport_use(w->t, ring_or_not(state));
+	open_pairs(w->fds, 3);
+	for (int i = 0; i < 3; i++)
+		sock_init(&w->socks[i], w->t, w->fds[i][0]);
+	n_drained = 0;
+}
+
+static void
+close_writers(struct writers *w)
+{
+	for (int i = 0; i < 3; i++) {
+		sock_done(&w->socks[i]);
+		close(w->fds[i][1]);
+	}
+	transport_free(w->t);
+	event_base_free(w->base);
+}
+
+static void
+turn(struct writers *w)
+{
+	transport_request_turn(w->t);
+	event_base_loop(w->base, EVLOOP_NONBLOCK);
+}
+
+/* As handlers that answer each other write: each byte in its order, also
+   when there are more pieces than one turn has places for. */
+static void
+writers_take_turns(void **state)
+{
+	enum { TIMES = 3000 };
+	struct writers w;
+	static uint32_t back[TIMES + 1];
+
+	open_writers(&w, state);
+	for (uint32_t i = 0; i < TIMES; i++)
+		for (int k = 0; k < 3; k++)
+			sock_write(&w.socks[k], &i, sizeof(i));
+	turn(&w);
+	for (int k = 0; k < 3; k++) {
+		size_t got = 0;
+
+		/* Many small pieces are more than such a socket takes. */
+		for (int i = 0; i < 100000 && got < TIMES * sizeof(back[0]);
+		     i++) {
+			ssize_t n = recv(w.fds[k][1], (char *)back + got,
+			    sizeof(back) - got, 0);
+
+			got += n > 0 ? (size_t)n : 0;
+			turn(&w);
+		}
+		assert_int_equal(got, TIMES * sizeof(back[0]));
+		assert_int_equal(sock_unsent(&w.socks[k]), 0);
+		for (uint32_t i = 0; i < TIMES; i++)
+			assert_int_equal(back[i], i);
+	}
+	close_writers(&w);
+}
+
+static void
+what_is_written_is_counted_until_it_is_sent(void **state)
+{
+	struct writers w;
+
+	open_writers(&w, state);
+	sock_write(&w.socks[0], "12345", 5);
+	sock_write(&w.socks[0], "678", 3);
+	assert_int_equal(sock_unsent(&w.socks[0]), 8);
+	assert_int_equal(sock_unsent(&w.socks[1]), 0);
+	turn(&w);
+	assert_int_equal(sock_unsent(&w.socks[0]), 0);
+	/* The place of the last turn is somebody else's in this one. */
+	sock_write(&w.socks[1], "1", 1);
+	assert_int_equal(sock_unsent(&w.socks[0]), 0);
+	assert_int_equal(sock_unsent(&w.socks[1]), 1);
+	turn(&w);
+	close_writers(&w);
+}
+
+static void
+who_asks_is_told_that_all_is_sent(void **state)
+{
+	struct writers w;
+
+	open_writers(&w, state);
+	sock_write(&w.socks[0], "1", 1);
+	turn(&w);
+	assert_int_equal(n_drained, 0);
+	sock_write(&w.socks[0], "2", 1);
+	sock_want_drained(&w.socks[0]);
+	turn(&w);
+	assert_int_equal(n_drained, 1);
+	sock_want_drained(&w.socks[1]);
+	sock_write(&w.socks[1], "3", 1);
+	turn(&w);
+	assert_int_equal(n_drained, 2);
+	close_writers(&w);
+}
+
+static void
+who_has_ended_sends_no_more(void **state)
+{
+	struct writers w;
+	char back[8];
+
+	open_writers(&w, state);
+	for (int k = 0; k < 3; k++)
+		sock_write(&w.socks[k], "word", 4);
+	sock_done(&w.socks[1]);
+	turn(&w);
+	assert_int_equal(recv(w.fds[0][1], back, sizeof(back), 0), 4);
+	assert_int_equal(recv(w.fds[1][1], back, sizeof(back), 0), 0);
+	assert_int_equal(recv(w.fds[2][1], back, sizeof(back), 0), 4);
+	close_writers(&w);
+}
+
+/* ---- what comes next -------------------------------------------------- */
+
+static unsigned announced[PAIRS];
+static struct echo announced_to[PAIRS];
+
+static void
+on_ahead(struct sock *sock, unsigned others)
+{
+	struct echo *e = LIST_ITEM(sock, struct echo, sock);
+	unsigned *n = &announced[e - announced_to];
+
+	assert_int_equal(others, TRANSPORT_AHEAD - *n);
+	++*n;
+}
+
+static void
+after_ahead(struct sock *sock)
+{
+	struct echo *e = LIST_ITEM(sock, struct echo, sock);
+	size_t len;
+
+	assert_int_equal(announced[e - announced_to], TRANSPORT_AHEAD);
+	e->times++;
+	sock_take_all(sock, &len);
+}
+
+/* Once for every step, and before its own turn. */
+static void
+each_is_announced(void **state)
+{
+	static const struct transport_ops ops = { after_ahead, on_ahead,
+	    nothing, nothing_more, nothing_more, NULL };
+	struct event_base *base = event_base_new();
+	struct transport *t = transport_new(base, &ops);
+	static int fds[PAIRS][2];
+
+	memset(announced, 0, sizeof(announced));
+	transport_use(t, ring_or_not(state));
+	open_pairs(fds, PAIRS);
+	for (int i = 0; i < PAIRS; i++) {
+		announced_to[i].times = 0;
+		sock_init(&announced_to[i].sock, t, fds[i][0]);
+		sock_wake(&announced_to[i].sock);
+	}
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	for (int i = 0; i < PAIRS; i++) {
+		assert_int_equal(announced_to[i].times, 1);
+		sock_done(&announced_to[i].sock);
+		close(fds[i][1]);
+	}
+	transport_free(t);
+	event_base_free(base);
+}
+
 #define BOTH(test)                                                           \
 	{ #test " with a ring", test, NULL, NULL, &with_ring },          \
 	{ #test " without", test, NULL, NULL, NULL }
@@ -261,6 +457,11 @@ main(void)
 		BOTH(a_full_socket_takes_a_part),
 		BOTH(echoes_all_of_a_turn),
 		BOTH(slow_readers_get_all),
+		BOTH(writers_take_turns),
+		BOTH(what_is_written_is_counted_until_it_is_sent),
+		BOTH(who_asks_is_told_that_all_is_sent),
+		BOTH(who_has_ended_sends_no_more),
+		BOTH(each_is_announced),
 	};
 
 	signal(SIGPIPE, SIG_DFL);
