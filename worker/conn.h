@@ -53,19 +53,20 @@ enum conn_state {
 
 struct wss_conn {
 	/* What a message touches stands in front, in as few lines of the cache
-	   as it fits in (ahead.c). */
+	   as it fits in; the first has what it takes to send. */
 	uint32_t magic;
 	enum conn_state state;
 	struct worker *worker;
 	struct wss_route *route;	/* the snapshot's; NULL before 101 */
-	struct stream stream;
-	struct ws ws;
 	struct outgoing_queue outgoing;	/* for the end of this turn */
 	uint32_t dirty;			/* its place in worker->dirty, + 1 */
-	uint64_t received_ms;		/* bytes last came, or left a backlog */
 	uint64_t message_ms;		/* a message last came or went */
+	uint64_t messages_out, bytes_out;
+	struct ws ws;
+	struct stream stream;
+	uint64_t messages_in, bytes_in;
+	uint64_t received_ms;		/* bytes last came, or left a backlog */
 	uint64_t ping_ms;		/* the Ping not yet answered; 0 = none */
-	uint64_t messages_in, messages_out, bytes_in, bytes_out;
 	void *user;
 
 	bool secure;			/* TLS to us, or to its proxy */

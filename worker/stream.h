@@ -31,7 +31,6 @@
 struct signing;
 
 struct stream {
-	struct sock sock;
 	SSL *ssl;			/* the bufferevent's, once there is
 					   one; NULL on tcp */
 	struct tls_bio *bio;		/* the worker's */
@@ -39,14 +38,15 @@ struct stream {
 					   the handshake */
 	struct evbuffer *in;		/* an unfinished head or frame */
 	struct evbuffer *out;		/* what waits for a slow client */
+	struct signing *signing;	/* NULL: the keys are here */
 	bool has_in, has_out;		/* false: nothing is in them.  Else they
 					   must be looked at, in lines of the
 					   cache that a message seldom needs */
 	bool broken;			/* the TLS layer is of no more use */
 	bool notified;			/* our close_notify was sent */
 	bool ended;			/* the peer will say no more */
-	struct signing *signing;	/* NULL: the keys are here */
 	bool signing_waits;		/* the handshake, for the signer */
+	struct sock sock;
 };
 
 enum stream_result {

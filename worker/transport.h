@@ -46,7 +46,6 @@ struct uring;
 /* Embedded in its connection; the fields are transport's own. */
 struct sock {
 	struct transport *transport;
-	struct event event;		/* EV_READ on the real descriptor */
 	struct list ready;		/* in transport->ready */
 	uint8_t *in;			/* received and not yet consumed ... */
 	size_t in_len;			/* ... during input() only */
@@ -60,6 +59,7 @@ struct sock {
 	bool want_drained;
 	bool budgeted;			/* see sock_set_budgeted() */
 	bool outbound;			/* its owner is no client: worker.c */
+	struct event event;		/* EV_READ on the real descriptor */
 };
 
 /* How many others are served while what a sock needs is fetched. */
