@@ -214,8 +214,10 @@ is_good(EVP_PKEY *key, const struct proto_sign *m,
 	int ok = EVP_DigestVerifyInit_ex(ctx, &how, m->digest[0] != '\0' ?
 	    m->digest : NULL, NULL, NULL, key, NULL);
 
-	if (ok == 1 && m->scheme == PROTO_RSA_PSS)
+	if (ok == 1 && m->scheme == PROTO_RSA_PSS) {
 		EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING);
+		EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_DIGEST);
+	}
 	if (ok == 1)
 		ok = EVP_DigestVerify(ctx, a->signature, a->len, m->tbs,
 		    m->len);
@@ -257,6 +259,43 @@ signatures_are_good(void **state)
 			fail_msg("case %zu is not well signed", i);
 		done(&p);
 	}
+}
+
+/* What is set up for one kind of signature is not in the way of another. */
+static void
+one_after_the_other(void **state)
+{
+	static const struct {
+		enum proto_scheme scheme;
+		const char *digest;
+		bool good;
+	} cases[] = {
+		{ PROTO_RSA_PKCS1, "SHA256", true },
+		{ PROTO_RSA_PSS, "SHA256", true },
+		{ PROTO_RSA_PKCS1, "SHA256", true },
+		{ PROTO_ECDSA, "SHA256", false },
+		{ PROTO_RSA_PSS, "SHA384", true },
+		{ PROTO_RSA_PKCS1, "SHA512", true },
+		{ PROTO_RSA_PSS, "MD5", false },
+		{ PROTO_RSA_PSS, "SHA256", true },
+		{ PROTO_RSA_PSS, "SHA384", true },
+	};
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	struct proto_sign m;
+	struct proto_signed a;
+	struct pair p;
+
+	(void)state;
+	load(&p, key, key, NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		question_for(&p, cases[i].scheme, cases[i].digest, &m);
+		m.tbs[m.len - 1] = (uint8_t)i;
+		keys_sign(p.keys, &m, &a);
+		if (cases[i].good ? a.len != 256 || !is_good(key, &m, &a) :
+		    a.len != 0)
+			fail_msg("signature %zu", i);
+	}
+	done(&p);
 }
 
 static void
@@ -318,6 +357,7 @@ main(void)
 		cmocka_unit_test(every_length),
 		cmocka_unit_test(classic_diffie_hellman),
 		cmocka_unit_test(signatures_are_good),
+		cmocka_unit_test(one_after_the_other),
 		cmocka_unit_test(the_rest_is_refused),
 		cmocka_unit_test(foreign_key),
 	};

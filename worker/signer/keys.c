@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/assert.h"
 #include "common/proto_sign.h"
 #include "worker/signer/tbs.h"
 #include "worker/tls_build.h"
@@ -19,14 +20,27 @@
 #define KEY_BYTES 8192		/* of secure memory: more than RSA 4096 */
 #define MEMORY_MIN (256u << 10)
 
+#define DIGESTS 3
+
+/* Those that sign, as a request names them. */
+static const char *const digests[DIGESTS] = {
+	"SHA256", "SHA384", "SHA512",
+};
+
 struct key {
 	uint8_t id[PROTO_KEY_ID];
 	EVP_PKEY *private;
+	/* What signs digests, made at the first use.  To look everything up
+	   and set it up for each signature is an eighth of an ECDSA one
+	   (measured: 285,000 instructions instead of 255,000, 22.9 us
+	   instead of 19.7). */
+	EVP_PKEY_CTX *signing[PROTO_SCHEMES][DIGESTS];
 };
 
 struct keys {
 	struct key *items;
 	size_t n;
+	EVP_MD *digests[DIGESTS];
 };
 
 void
@@ -121,6 +135,10 @@ keys_load(const struct config *config, const struct files *files,
 {
 	struct keys *keys = xcalloc(1, sizeof(*keys));
 
+	for (size_t i = 0; i < DIGESTS; i++) {
+		keys->digests[i] = EVP_MD_fetch(NULL, digests[i], NULL);
+		ASSERT(keys->digests[i] != NULL);
+	}
 	for (size_t i = 0; i < config->n_contexts; i++) {
 		struct tls_build b = { .config = &config->contexts[i],
 			.files = files };
@@ -133,13 +151,24 @@ keys_load(const struct config *config, const struct files *files,
 	return keys;
 }
 
+static void
+key_done(struct key *key)
+{
+	for (size_t scheme = 0; scheme < PROTO_SCHEMES; scheme++)
+		for (size_t i = 0; i < DIGESTS; i++)
+			EVP_PKEY_CTX_free(key->signing[scheme][i]);
+	EVP_PKEY_free(key->private);
+}
+
 void
 keys_free(struct keys *keys)
 {
 	if (keys == NULL)
 		return;
 	for (size_t i = 0; i < keys->n; i++)
-		EVP_PKEY_free(keys->items[i].private);
+		key_done(&keys->items[i]);
+	for (size_t i = 0; i < DIGESTS; i++)
+		EVP_MD_free(keys->digests[i]);
 	free(keys->items);
 	free(keys);
 }
@@ -156,60 +185,107 @@ static const struct {
 	[PROTO_ED25519] = { "ED25519", false },
 };
 
-static bool
-digest_is_known(const char *name)
+/* DIGESTS: none of them. */
+static size_t
+find_digest(const char *name)
 {
-	return strcmp(name, "SHA256") == 0 || strcmp(name, "SHA384") == 0 ||
-	    strcmp(name, "SHA512") == 0;
+	size_t i = 0;
+
+	while (i < DIGESTS && strcmp(name, digests[i]) != 0)
+		i++;
+	return i;
 }
 
-static EVP_PKEY *
+static struct key *
 find(const struct keys *keys, const struct proto_sign *m)
 {
 	for (size_t i = 0; i < keys->n; i++)
 		if (memcmp(keys->items[i].id, m->key, PROTO_KEY_ID) == 0)
-			return keys->items[i].private;
+			return &keys->items[i];
 	return NULL;
-}
-
-static bool
-start(EVP_MD_CTX *ctx, EVP_PKEY *key, const struct proto_sign *m)
-{
-	EVP_PKEY_CTX *how = NULL;
-
-	if (EVP_DigestSignInit_ex(ctx, &how, schemes[m->scheme].digest ?
-	    m->digest : NULL, NULL, NULL, key, NULL) != 1)
-		return false;
-	return m->scheme != PROTO_RSA_PSS ||
-	    (EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(how,
-	    RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
 static bool
 may_sign(EVP_PKEY *key, const struct proto_sign *m)
 {
 	return EVP_PKEY_is_a(key, schemes[m->scheme].type) &&
-	    (schemes[m->scheme].digest ? digest_is_known(m->digest) :
+	    (schemes[m->scheme].digest ? find_digest(m->digest) < DIGESTS :
 	    m->digest[0] == '\0') && tbs_is_of_server(m->tbs, m->len);
 }
 
+/* The salt is as long as the digest (RFC 8446 §4.2.3). */
+static bool
+set_up(EVP_PKEY_CTX *ctx, enum proto_scheme scheme, const EVP_MD *digest)
+{
+	return EVP_PKEY_sign_init(ctx) == 1 &&
+	    (scheme != PROTO_RSA_PSS ||
+	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1) &&
+	    EVP_PKEY_CTX_set_signature_md(ctx, digest) == 1 &&
+	    (scheme != PROTO_RSA_PSS || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx,
+	    RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
+/* NULL: it cannot be had. */
+static EVP_PKEY_CTX *
+signing(struct key *key, enum proto_scheme scheme, size_t digest,
+    const EVP_MD *md)
+{
+	EVP_PKEY_CTX **ctx = &key->signing[scheme][digest];
+
+	if (*ctx != NULL)
+		return *ctx;
+	*ctx = EVP_PKEY_CTX_new(key->private, NULL);
+	if (*ctx == NULL || set_up(*ctx, scheme, md))
+		return *ctx;
+	EVP_PKEY_CTX_free(*ctx);
+	*ctx = NULL;
+	return NULL;
+}
+
+static bool
+sign_digest(const struct keys *keys, struct key *key,
+    const struct proto_sign *m, uint8_t *out, size_t *len_inout)
+{
+	size_t digest = find_digest(m->digest);
+	const EVP_MD *md = keys->digests[digest];
+	EVP_PKEY_CTX *ctx = signing(key, m->scheme, digest, md);
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	unsigned len;
+
+	return ctx != NULL &&
+	    EVP_Digest(m->tbs, m->len, hash, &len, md, NULL) == 1 &&
+	    EVP_PKEY_sign(ctx, out, len_inout, hash, len) == 1;
+}
+
+/* Ed25519 has a digest of its own, and one use for a context. */
+static bool
+sign_whole(EVP_PKEY *key, const struct proto_sign *m, uint8_t *out,
+    size_t *len_inout)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx != NULL &&
+	    EVP_DigestSignInit_ex(ctx, NULL, NULL, NULL, NULL, key,
+	    NULL) == 1 &&
+	    EVP_DigestSign(ctx, out, len_inout, m->tbs, m->len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
 void
-keys_sign(const struct keys *keys, const struct proto_sign *m,
+keys_sign(struct keys *keys, const struct proto_sign *m,
     struct proto_signed *out)
 {
-	EVP_PKEY *key = find(keys, m);
+	struct key *key = find(keys, m);
 	size_t len = sizeof(out->signature);
-	EVP_MD_CTX *ctx;
 
 	out->id = m->id;
 	out->len = 0;
-	if (key == NULL || !may_sign(key, m))
+	if (key == NULL || !may_sign(key->private, m))
 		return;
-	ctx = EVP_MD_CTX_new();
-	if (ctx != NULL && start(ctx, key, m) &&
-	    EVP_DigestSign(ctx, out->signature, &len, m->tbs, m->len) == 1)
+	if (schemes[m->scheme].digest ?
+	    sign_digest(keys, key, m, out->signature, &len) :
+	    sign_whole(key->private, m, out->signature, &len))
 		out->len = (uint16_t)len;
-	EVP_MD_CTX_free(ctx);
 	ERR_clear_error();
 }

@@ -30,7 +30,7 @@ void keys_free(struct keys *);
  * Signs what a TLS server signs.  What is something else, of another key, or
  * not possible with this key, gets an answer of length 0.
  */
-void keys_sign(const struct keys *, const struct proto_sign *,
+void keys_sign(struct keys *, const struct proto_sign *,
     struct proto_signed *out);
 
 #endif
