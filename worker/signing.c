@@ -27,6 +27,7 @@ struct peer {
 	struct signing *signing;
 	int fd;
 	struct event *readable, *writable;
+	size_t owes;			/* answers */
 };
 
 struct request {
@@ -104,6 +105,7 @@ send_to(struct peer *p, struct request *r)
 	if (rc == 0) {
 		r->at = p;
 		r->attempts++;
+		p->owes++;
 		return true;
 	}
 	if (error == EAGAIN || error == ETOOMANYREFS)
@@ -168,6 +170,8 @@ take_answer(struct peer *p, struct chan_message *m)
 	if (m->fd != -1 || m->type != PROTO_SIGNED ||
 	    !proto_signed_get(&m->payload, &answer))
 		return false;
+	if (p->owes > 0)
+		p->owes--;
 	LIST_EACH(link, next, &p->signing->waiting) {
 		struct request *r = LIST_ITEM(link, struct request, link);
 
@@ -179,6 +183,7 @@ take_answer(struct peer *p, struct chan_message *m)
 	return true;
 }
 
+/* When it owes nothing more there is no need to ask the kernel for more. */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -188,13 +193,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	(void)what;
-	while ((rc = chan_recv((int)fd, p->signing->room, &m, &err)) == 1)
-		if (!take_answer(p, &m)) {
+	do {
+		rc = chan_recv((int)fd, p->signing->room, &m, &err);
+		if (rc == 1 && !take_answer(p, &m)) {
 			log_error("the signer sent a wrong %s",
 			    proto_name(m.type));
 			rc = -1;
-			break;
 		}
+	} while (rc == 1 && p->owes > 0);
 	/* It has ended: the master starts it again. */
 	if (rc < 0)
 		disconnect(p);

@@ -199,6 +199,38 @@ answers(void **state)
 	stop(&f);
 }
 
+/*
+ * The kernel is asked for as many answers as are owed, also for one that
+ * nobody waits for any more, and not for less after one that nobody wanted.
+ */
+static void
+several_in_a_turn(void **state)
+{
+	struct fixture f;
+	struct waiter *all[3];
+	uint64_t ids[3];
+
+	(void)state;
+	start(&f, true);
+	answer(&f, 77, 1);
+	turn(&f);
+	for (int i = 0; i < 3; i++)
+		all[i] = begin(&f);
+	for (int i = 0; i < 3; i++)
+		ids[i] = hear(&f);
+	signing_give_up(f.signing, all[0]);
+	for (int i = 0; i < 3; i++)
+		answer(&f, ids[i], 1);
+	turn(&f);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(all[i]->woken, i > 0);
+		go_on(all[i]);
+		assert_int_equal(all[i]->result, i > 0);
+		end(all[i]);
+	}
+	stop(&f);
+}
+
 static void
 waits_for_a_signer(void **state)
 {
@@ -356,6 +388,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
+		cmocka_unit_test(several_in_a_turn),
 		cmocka_unit_test(waits_for_a_signer),
 		cmocka_unit_test(asks_twice),
 		cmocka_unit_test(wrong_answers),
