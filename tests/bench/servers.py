@@ -122,13 +122,14 @@ def going_first(server):
     tids = [int(tid) for pid in server.pids
             for tid in os.listdir(f"/proc/{pid}/task")]
     first = may_go_first()
+    before = {tid: os.sched_getscheduler(tid) for tid in tids}
     for tid in tids if first else []:
         os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(1))
     try:
         yield first
     finally:
         for tid in tids if first else []:
-            os.sched_setscheduler(tid, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setscheduler(tid, before[tid], os.sched_param(0))
 
 
 def stop(process):

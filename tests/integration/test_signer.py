@@ -197,6 +197,16 @@ def test_the_signer_is_confined(wssd):
     assert open_descriptors(pid) == 6
 
 
+def test_askers_go_on(wssd):
+    """It does not take the CPU from a worker that has just asked."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        pytest.skip("started in a class of its own, which wssd keeps")
+    status = wssd().status()
+    assert os.sched_getscheduler(status["signer"]["pid"]) == os.SCHED_BATCH
+    for worker in status["workers"]:
+        assert os.sched_getscheduler(worker["pid"]) == os.SCHED_OTHER
+
+
 def test_no_signer_without_keys(wssd):
     one = wssd(tcp=True)
     assert signer(one) is None
