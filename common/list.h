@@ -44,6 +44,12 @@ list_append(struct list *head, struct list *l)
 }
 
 static inline void
+list_prepend(struct list *head, struct list *l)
+{
+	list_append(head->next, l);
+}
+
+static inline void
 list_remove(struct list *l)
 {
 	l->prev->next = l->next;
