@@ -1,43 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the stacks of free blocks.  A block knows its own size through
- * malloc_usable_size(), so there is no header in front of it and a block may
- * be freed by either library, or by free().
+ * Owns the stacks of free blocks above 32 KiB, and the spans that have the
+ * smaller ones (spans.c).  A block of the stacks knows its own size through
+ * malloc_usable_size(), so there is no header in front of it; smaller ones
+ * are malloc's, too, when the spans have no room.  Whatever either library
+ * has given away is freed by that library, never by free().
  *
- *	classes   [ small: as malloc's own | large: 16 to each power of two ]
- *	           24, 40, 56 ... 1016      1024, 1088 ... 2048 ... 2 MiB
+ *	classes of the stacks: 16 to each power of two
+ *	           32 KiB, 34 ... 64 KiB, 68 ... 2 MiB
  */
 #include "worker/pool.h"
 
 #include <event2/event.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/alloc.h"
 #include "common/log.h"
+#include "worker/spans.h"
 
-#define SMALL_FIRST 24			/* the smallest block of glibc's, */
-#define SMALL_STEP 16			/* and what the next has more */
-#define SMALL_CLASSES 63
-#define SMALLEST_SHIFT 10		/* 1 KiB: the first large class */
+#define SMALLEST_SHIFT 15		/* 32 KiB: the first class */
 #define LARGEST_SHIFT 21		/* 2 MiB */
 #define STEP_BITS 4
-#define STEPS (1 << STEP_BITS)	/* classes to each power of two: with 16 an
-				   SSL (7,608 bytes) wastes 72 bytes, with 4
-				   it wasted 584 */
-#define LARGE_CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
-#define CLASSES (SMALL_CLASSES + LARGE_CLASSES)
-#define SMALL_MAX (SMALL_FIRST + (SMALL_CLASSES - 1) * SMALL_STEP)
+#define STEPS (1 << STEP_BITS)	/* classes to each power of two */
+#define CLASSES ((LARGEST_SHIFT - SMALLEST_SHIFT) * STEPS + 1)
+#define SMALL_MAX ((size_t)1 << SMALLEST_SHIFT)
 #define LARGE_MAX ((size_t)1 << LARGEST_SHIFT)
 #define IDLE_BYTES_MAX ((size_t)8 << 20)
+/* Of address space, reserved and not used: half a million connections. */
+#define SPANS_BYTES ((size_t)8 << 30)
+
+_Static_assert(SMALL_MAX == SPANS_BLOCK_MAX, "no size between");
 
 struct block {
 	struct block *next;
 };
 
 static struct {
+	struct spans spans;
 	struct block *free[CLASSES];
 	size_t n[CLASSES];
 	size_t lowest[CLASSES];		/* of n, since the last trim */
@@ -48,54 +52,36 @@ static struct {
 static size_t
 class_size(unsigned class)
 {
-	size_t power;
+	size_t power = (size_t)1 << (SMALLEST_SHIFT + class / STEPS);
 
-	if (class < SMALL_CLASSES)
-		return SMALL_FIRST + (size_t)class * SMALL_STEP;
-	class -= SMALL_CLASSES;
-	power = (size_t)1 << (SMALLEST_SHIFT + class / STEPS);
 	return power + power / STEPS * (class % STEPS);
 }
 
-/* The largest class that is not above size, which is above SMALL_MAX. */
+/* Where a block belongs that holds size bytes, SMALL_MAX at least: the
+   largest class that is not above them. */
 static unsigned
-large_class(size_t size)
+class_below(size_t size)
 {
 	unsigned shift = 63u - (unsigned)__builtin_clzl(size);
 	unsigned step = (unsigned)((size - ((size_t)1 << shift)) >>
 	    (shift - STEP_BITS));
 
-	return SMALL_CLASSES + (shift - SMALLEST_SHIFT) * STEPS + step;
+	if (size >= LARGE_MAX)
+		return CLASSES - 1;
+	return (shift - SMALLEST_SHIFT) * STEPS + step;
 }
 
-/* Of which a block of size bytes is taken; size is at most LARGE_MAX. */
+/* Of which a block of size bytes is taken; above SMALL_MAX. */
 static unsigned
 class_above(size_t size)
 {
-	unsigned class;
+	unsigned class = class_below(size);
 
-	if (size <= SMALL_FIRST)
-		return 0;
-	if (size <= SMALL_MAX)
-		return (unsigned)((size - SMALL_FIRST + SMALL_STEP - 1) /
-		    SMALL_STEP);
-	if (size <= (size_t)1 << SMALLEST_SHIFT)
-		return SMALL_CLASSES;
-	class = large_class(size);
 	return class_size(class) < size ? class + 1 : class;
 }
 
-/* Where a block belongs that holds size bytes, SMALL_FIRST at least. */
-static unsigned
-class_below(size_t size)
-{
-	if (size < (size_t)1 << SMALLEST_SHIFT)
-		return (unsigned)((size - SMALL_FIRST) / SMALL_STEP);
-	return size > LARGE_MAX ? CLASSES - 1 : large_class(size);
-}
-
-static void *
-pool_malloc(size_t size)
+static __attribute__((noinline)) void *
+large_malloc(size_t size)
 {
 	unsigned class;
 	struct block *block;
@@ -113,18 +99,26 @@ pool_malloc(size_t size)
 	return block;
 }
 
-static void
-pool_free(void *p)
+static void *
+pool_malloc(size_t size)
+{
+	void *p;
+
+	if (size > SMALL_MAX)
+		return large_malloc(size);
+	p = spans_alloc(&pool.spans, size);
+	return p != NULL ? p : xmalloc(size);
+}
+
+static __attribute__((noinline)) void
+large_free(void *p)
 {
 	struct block *block = p;
+	size_t size = malloc_usable_size(p);
 	unsigned class;
-	size_t size;
 
-	if (p == NULL)
-		return;
-	size = malloc_usable_size(p);
 	/* malloc may give a few bytes more than asked, not a class more. */
-	if (size < SMALL_FIRST || size >= LARGE_MAX + 4096 ||
+	if (size < SMALL_MAX || size >= LARGE_MAX + 4096 ||
 	    pool.idle_bytes >= IDLE_BYTES_MAX) {
 		free(p);
 		return;
@@ -136,14 +130,43 @@ pool_free(void *p)
 	pool.idle_bytes += class_size(class);
 }
 
+static void
+pool_free(void *p)
+{
+	if (spans_own(&pool.spans, p))
+		spans_free(&pool.spans, p);
+	else if (p != NULL)
+		large_free(p);
+}
+
+static size_t
+block_size(void *p)
+{
+	if (spans_own(&pool.spans, p))
+		return spans_size(&pool.spans, p);
+	return malloc_usable_size(p);
+}
+
 static void *
 pool_realloc(void *p, size_t size)
 {
+	bool own = spans_own(&pool.spans, p);
+	size_t has;
+	void *moved;
+
 	/* OpenSSL begins the buffer of each handshake (21 KiB) like this: from
 	   malloc it would be a new block every time, and end in the stacks. */
 	if (p == NULL)
 		return pool_malloc(size);
-	return xreallocarray(p, size, 1);
+	if (own && spans_fits(&pool.spans, p, size))
+		return p;
+	if (!own && size > SMALL_MAX)
+		return xreallocarray(p, size, 1);
+	has = block_size(p);
+	moved = pool_malloc(size);
+	memcpy(moved, p, has < size ? has : size);
+	pool_free(p);
+	return moved;
 }
 
 static void *
@@ -178,6 +201,10 @@ void
 pool_install(void)
 {
 #ifndef __SANITIZE_ADDRESS__	/* which must see each block come and go */
+	/* Without them all is malloc's, and right. */
+	if (!spans_init(&pool.spans, SPANS_BYTES))
+		log_warn("no address space for the buffer pool: small blocks "
+		    "come from malloc");
 	/* May fail only when OpenSSL has allocated already: then it goes
 	   on with malloc, slower and right. */
 	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc,
@@ -194,6 +221,7 @@ pool_install(void)
 void
 pool_trim(void)
 {
+	spans_trim(&pool.spans);
 	for (unsigned class = 0; class < CLASSES; class++) {
 		for (size_t i = 0; i < pool.lowest[class]; i++) {
 			struct block *block = pool.free[class];

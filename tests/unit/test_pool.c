@@ -11,19 +11,36 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/count.h"
 #include "worker/pool.c"
+
+static int
+fill_pool(void **state)
+{
+	(void)state;
+	assert_true(spans_init(&pool.spans, (size_t)64 << 20));
+	return 0;
+}
+
+static int
+empty_pool(void **state)
+{
+	(void)state;
+	pool_trim();
+	pool_trim();
+	spans_done(&pool.spans);
+	return 0;
+}
 
 static void
 classes_grow_and_cover(void **state)
 {
 	(void)state;
-	assert_int_equal(class_size(0), 24);
-	assert_int_equal(class_size(SMALL_CLASSES - 1), 1016);
-	assert_int_equal(class_size(SMALL_CLASSES), 1024);
+	assert_int_equal(class_size(0), SMALL_MAX);
 	assert_int_equal(class_size(CLASSES - 1), LARGE_MAX);
 	for (unsigned i = 1; i < CLASSES; i++)
 		assert_true(class_size(i) > class_size(i - 1));
-	for (size_t size = 24; size <= LARGE_MAX; size += size < 2048 ? 1 : 7) {
+	for (size_t size = SMALL_MAX; size <= LARGE_MAX; size += 7) {
 		unsigned above = class_above(size);
 		unsigned below = class_below(size);
 
@@ -34,21 +51,7 @@ classes_grow_and_cover(void **state)
 		assert_true(below + 1 == CLASSES ||
 		    class_size(below + 1) > size);
 	}
-	assert_int_equal(class_above(0), 0);
-	assert_int_equal(class_above(1), 0);
-}
-
-/* What malloc gives for a class comes back into that class. */
-static void
-a_class_is_a_size_of_malloc(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		void *p = malloc(class_size(i));
-
-		assert_int_equal(class_below(malloc_usable_size(p)), i);
-		free(p);
-	}
+	assert_int_equal(class_below(LARGE_MAX + 4095), CLASSES - 1);
 }
 
 /* Whatever malloc gives, a block fits the class it comes back into. */
@@ -56,13 +59,15 @@ static void
 blocks_keep_their_size(void **state)
 {
 	(void)state;
-	for (size_t size = 1; size <= 300 * 1024; size += 1013) {
+	for (size_t size = 0; size <= 300 * 1024; size += 1013) {
 		uint8_t *a = pool_malloc(size), *b;
 
+		assert_int_equal((uintptr_t)a % (size % 16 == 0 ? 16 : 8), 0);
+		assert_int_equal(spans_own(&pool.spans, a), size <= SMALL_MAX);
 		memset(a, 0xaa, size);
 		pool_free(a);
 		b = pool_malloc(size);
-		assert_true(malloc_usable_size(b) >= size);
+		assert_true(block_size(b) >= size);
 		memset(b, 0x55, size);
 		pool_free(b);
 	}
@@ -71,15 +76,19 @@ blocks_keep_their_size(void **state)
 static void
 last_in_first_out(void **state)
 {
-	void *a = pool_malloc(20000), *b = pool_malloc(20000);
+	static const size_t sizes[] = { 50, 7608, 20000, 70000 };
 
 	(void)state;
-	pool_free(a);
-	pool_free(b);
-	assert_ptr_equal(pool_malloc(20000), b);
-	assert_ptr_equal(pool_malloc(20000), a);
-	pool_free(a);
-	pool_free(b);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		void *a = pool_malloc(sizes[i]), *b = pool_malloc(sizes[i]);
+
+		pool_free(a);
+		pool_free(b);
+		assert_ptr_equal(pool_malloc(sizes[i]), b);
+		assert_ptr_equal(pool_malloc(sizes[i]), a);
+		pool_free(a);
+		pool_free(b);
+	}
 }
 
 static void
@@ -90,10 +99,10 @@ trim_gives_back_what_was_not_used(void **state)
 	(void)state;
 	pool_trim();
 	for (int i = 0; i < 20; i++)
-		blocks[i] = pool_malloc(32768);
+		blocks[i] = pool_malloc(65536);
 	for (int i = 0; i < 20; i++)
 		pool_free(blocks[i]);
-	assert_true(pool_idle_bytes() >= 20 * 32768);
+	assert_true(pool_idle_bytes() >= 20 * 65536);
 	/* The first trim only begins to watch; the second finds them idle. */
 	pool_trim();
 	pool_trim();
@@ -126,26 +135,84 @@ realloc_and_null(void **state)
 	p = pool_realloc(p, 50000);
 	assert_int_equal(p[99], 1);
 	pool_free(p);
-	/* A buffer that begins with realloc comes from the stacks, too. */
-	p = pool_malloc(21848);
+	/* A buffer that begins with realloc comes from the pool, too. */
+	p = pool_malloc(41848);
 	pool_free(p);
-	assert_ptr_equal(pool_realloc(NULL, 21848), p);
+	assert_ptr_equal(pool_realloc(NULL, 41848), p);
 	pool_free(p);
-	p = pool_malloc(48);
-	pool_free(p);
-	assert_ptr_equal(pool_malloc(50), p);
+	/* One that grows within its block stays where it is. */
+	p = pool_malloc(250);
+	assert_ptr_equal(pool_realloc(p, 256), p);
 	pool_free(p);
 	pool_free(NULL);
 	assert_null(crypto_realloc(pool_malloc(2000), 0, "", 0));
+	assert_null(crypto_realloc(pool_malloc(60000), 0, "", 0));
 }
 
-static int
-empty_pool(void **state)
+/* Spans, stacks, and what is too large for them: from each into each. */
+static void
+realloc_across_kinds(void **state)
 {
+	static const size_t sizes[] = {
+		1, 16, 17, 100, 1024, 1025, 7608, 8192, 8193, 21848, SMALL_MAX,
+		SMALL_MAX + 1, 50000, 300000, LARGE_MAX, LARGE_MAX + 1,
+		LARGE_MAX * 2,
+	};
+
 	(void)state;
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		for (size_t k = 0; k < COUNT(sizes); k++) {
+			size_t kept = sizes[i] < sizes[k] ? sizes[i] : sizes[k];
+			uint8_t *p = pool_malloc(sizes[i]);
+
+			memset(p, 0x5a, sizes[i]);
+			p = pool_realloc(p, sizes[k]);
+			assert_true(block_size(p) >= sizes[k]);
+			assert_int_equal(spans_own(&pool.spans, p),
+			    sizes[k] <= SMALL_MAX);
+			assert_int_equal(p[0], 0x5a);
+			assert_memory_equal(p, p + 1, kept - 1);
+			memset(p, 0xa5, sizes[k]);
+			pool_free(p);
+		}
+}
+
+/* Without room in the spans, and then with it again, and the other way. */
+static void
+goes_on_with_malloc(void **state)
+{
+	enum { N = 20000 };
+	static uint8_t *blocks[N];
+	size_t own = 0;
+
+	(void)state;
+	empty_pool(NULL);
+	assert_true(spans_init(&pool.spans, 1));
+	for (size_t i = 0; i < N; i++) {
+		blocks[i] = pool_malloc(500);
+		memset(blocks[i], (int)(i % 251), 500);
+		own += spans_own(&pool.spans, blocks[i]);
+	}
+	assert_true(own > 0 && own < N);
+	for (size_t i = 0; i < N; i += 2)
+		blocks[i] = pool_realloc(blocks[i], 600);
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(blocks[i][0], i % 251);
+		assert_memory_equal(blocks[i], blocks[i] + 1, 499);
+		pool_free(blocks[i]);
+	}
 	pool_trim();
 	pool_trim();
-	return 0;
+	/* The pages have left their class. */
+	assert_true(spans_own(&pool.spans, pool_malloc(20000)));
+	spans_done(&pool.spans);
+	/* No region at all: every block is malloc's. */
+	assert_false(spans_init(&pool.spans, (size_t)1 << 56));
+	blocks[0] = pool_realloc(pool_malloc(500), 700);
+	assert_false(spans_own(&pool.spans, blocks[0]));
+	pool_free(blocks[0]);
+	pool_free(pool_malloc(SMALL_MAX));
+	pool_trim();
 }
 
 int
@@ -153,13 +220,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes_grow_and_cover),
-		cmocka_unit_test(a_class_is_a_size_of_malloc),
 		cmocka_unit_test(blocks_keep_their_size),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(trim_gives_back_what_was_not_used),
 		cmocka_unit_test(holds_no_more_than_its_bound),
 		cmocka_unit_test(realloc_and_null),
+		cmocka_unit_test(realloc_across_kinds),
+		cmocka_unit_test_setup_teardown(goes_on_with_malloc, NULL,
+		    fill_pool),
 	};
 
-	return cmocka_run_group_tests_name("pool", tests, NULL, empty_pool);
+	return cmocka_run_group_tests_name("pool", tests, fill_pool, empty_pool);
 }
