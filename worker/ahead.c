@@ -2,9 +2,9 @@
 /*
  * Owns nothing, changes nothing.  Knows where OpenSSL 3.0 keeps what it needs
  * for a record, which its headers do not say (found by tracing each access to
- * memory).  A prefetch of a wrong address does no harm, and pointers are only
- * followed where they can be read, so another layout costs time and nothing
- * else; tests/unit/test_ahead.c tells when there is one.
+ * memory).  A prefetch of a wrong address does no harm, and a pointer is only
+ * followed into the pool, so another layout costs time and nothing else;
+ * tests/unit/test_ahead.c tells when there is one.
  */
 #include "worker/ahead.h"
 
@@ -12,6 +12,7 @@
 
 #include "common/count.h"
 #include "worker/ahead_openssl.h"
+#include "worker/pool.h"
 #include "worker/worker.h"
 
 #define LINE 64				/* bytes of a line of the cache */
@@ -57,7 +58,7 @@ fetch_cipher(const SSL *ssl, size_t at)
 {
 	const char *ctx = pointer(ssl, at);
 
-	if (ctx != NULL)
+	if (pool_can_read(ctx, AHEAD_CTX_BYTES))
 		fetch(pointer(ctx, AHEAD_CTX_DATA), 0, AHEAD_CIPHER_BYTES);
 }
 

@@ -240,6 +240,12 @@ pool_trim(void)
 	malloc_trim(0);
 }
 
+bool
+pool_can_read(const void *p, size_t len)
+{
+	return spans_can_read(&pool.spans, p, len);
+}
+
 size_t
 pool_idle_bytes(void)
 {

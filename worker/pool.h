@@ -22,6 +22,7 @@
 #ifndef WSSD_WORKER_POOL_H
 #define WSSD_WORKER_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* First thing in main(), before either library has allocated. */
@@ -30,6 +31,13 @@ void pool_install(void);
 /* Gives back to malloc and the kernel what was not needed since the last
    call. */
 void pool_trim(void);
+
+/*
+ * Whether so many bytes from p on lie where the small blocks are, so that a
+ * pointer of which nobody promises anything can be followed.  False, too,
+ * where the pool is not installed.
+ */
+bool pool_can_read(const void *p, size_t len);
 
 /* Bytes that lie in the stacks. */
 size_t pool_idle_bytes(void);

@@ -80,6 +80,16 @@ bool spans_fits(const struct spans *, const void *, size_t size);
    call before lose their pages, to the kernel and to other classes. */
 void spans_trim(struct spans *);
 
+/* Whether all of it lies in pages that are open. */
+static inline bool
+spans_can_read(const struct spans *s, const void *p, size_t len)
+{
+	size_t at = (uintptr_t)p - s->base;
+	size_t end = s->pages_open * SPANS_PAGE;
+
+	return at >= SPANS_PAGE && at < end && len <= end - at;
+}
+
 /* Whether a block is from here. */
 static inline bool
 spans_own(const struct spans *s, const void *p)

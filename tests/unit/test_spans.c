@@ -219,6 +219,24 @@ own_knows_the_region(void **state)
 	free(p);
 }
 
+/* That is less than the region: no guard, nothing that is not open. */
+static void
+what_can_be_read_is_open(void **state)
+{
+	char *block = spans_alloc(&s, 40);
+	char *end = (char *)s.base + s.pages_open * SPANS_PAGE;
+
+	(void)state;
+	assert_true(spans_can_read(&s, block, 1));
+	assert_false(spans_can_read(&s, NULL, 0));
+	assert_false(spans_can_read(&s, &block, 1));
+	assert_false(spans_can_read(&s, (void *)s.base, 1));
+	assert_true(spans_can_read(&s, end - 8, 8));
+	assert_false(spans_can_read(&s, end - 8, 9));
+	assert_false(spans_can_read(&s, end, 1));
+	assert_false(spans_can_read(&s, block, SIZE_MAX));
+}
+
 /* ---- memory ----------------------------------------------------------------- */
 
 static void
@@ -512,6 +530,7 @@ main(void)
 		EACH(a_full_span_comes_back_first),
 		EACH(fits_tells_the_class),
 		EACH(own_knows_the_region),
+		EACH(what_can_be_read_is_open),
 		EACH(only_touched_pages_exist),
 		EACH(trim_gives_pages_back),
 		EACH(trim_leaves_what_is_used),
