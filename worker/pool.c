@@ -46,7 +46,16 @@ static struct {
 	size_t n[CLASSES];
 	size_t lowest[CLASSES];		/* of n, since the last trim */
 	size_t idle_bytes;
+	/* Small blocks that other threads have freed, for the next trim. */
+	struct block *strays;
 } pool;
+
+/*
+ * A worker has one thread, but a module may bring a library that starts its
+ * own and uses OpenSSL there.  Those get from malloc what they need, and touch
+ * nothing of the pool but `strays'.
+ */
+static _Thread_local bool mine;
 
 /* What a block of that class holds at least. */
 static size_t
@@ -104,6 +113,8 @@ pool_malloc(size_t size)
 {
 	void *p;
 
+	if (__builtin_expect(!mine, 0))
+		return xmalloc(size);
 	if (size > SMALL_MAX)
 		return large_malloc(size);
 	p = spans_alloc(&pool.spans, size);
@@ -130,10 +141,39 @@ large_free(void *p)
 	pool.idle_bytes += class_size(class);
 }
 
+static __attribute__((noinline)) void
+free_elsewhere(void *p)
+{
+	struct block *block = p;
+
+	if (!spans_own(&pool.spans, p)) {
+		free(p);
+		return;
+	}
+	block->next = __atomic_load_n(&pool.strays, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&pool.strays, &block->next, block,
+	    true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+static void
+free_strays(void)
+{
+	struct block *block = __atomic_exchange_n(&pool.strays, NULL,
+	    __ATOMIC_ACQUIRE), *next;
+
+	for (; block != NULL; block = next) {
+		next = block->next;
+		spans_free(&pool.spans, block);
+	}
+}
+
 static void
 pool_free(void *p)
 {
-	if (spans_own(&pool.spans, p))
+	if (__builtin_expect(!mine, 0))
+		free_elsewhere(p);
+	else if (spans_own(&pool.spans, p))
 		spans_free(&pool.spans, p);
 	else if (p != NULL)
 		large_free(p);
@@ -200,6 +240,7 @@ crypto_free(void *p, const char *file, int line)
 void
 pool_install(void)
 {
+	mine = true;
 #ifndef __SANITIZE_ADDRESS__	/* which must see each block come and go */
 	/* Without them all is malloc's, and right. */
 	if (!spans_init(&pool.spans, SPANS_BYTES))
@@ -221,6 +262,7 @@ pool_install(void)
 void
 pool_trim(void)
 {
+	free_strays();
 	spans_trim(&pool.spans);
 	for (unsigned class = 0; class < CLASSES; class++) {
 		for (size_t i = 0; i < pool.lowest[class]; i++) {

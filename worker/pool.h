@@ -25,7 +25,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* First thing in main(), before either library has allocated. */
+/* First thing in main(), before either library has allocated.  Other threads
+   than this one get malloc's blocks, and may free any. */
 void pool_install(void);
 
 /* Gives back to malloc and the kernel what was not needed since the last

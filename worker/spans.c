@@ -248,7 +248,7 @@ spans_alloc(struct spans *s, size_t size)
 {
 	struct spans_class *c = &s->classes[class_of(size)];
 	struct span *span = span_at(c->room.next);
-	struct block *block;
+	struct spans_block *block;
 
 	if (list_empty(&c->room) || span->free == NULL)
 		return alloc_fresh(s, size);
@@ -264,7 +264,7 @@ spans_free(struct spans *s, void *p)
 {
 	struct span *span = span_of(s, p);
 	struct spans_class *c;
-	struct block *block = p;
+	struct spans_block *block = p;
 
 	ASSERT(span->used > 0 && span->free != block);	/* freed twice */
 	c = &s->classes[span->class];

@@ -12,14 +12,14 @@
 /* Opened at a time: a page of one table and ten of the other. */
 #define SPAN_OPEN_PAGES 1024u
 
-struct block {
-	struct block *next;
+struct spans_block {
+	struct spans_block *next;
 };
 
 struct span {
 	struct list link;	/* in room or idle of its class, in runs, in
 				   spare, or nowhere: all blocks are in use */
-	struct block *free;	/* last in, first out */
+	struct spans_block *free;	/* last in, first out */
 	uint32_t first;		/* page */
 	uint32_t pages;
 	uint16_t used;		/* blocks */

@@ -11,13 +11,17 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "common/count.h"
 #include "worker/pool.c"
+#include "worker/spans_parts.h"
 
 static int
 fill_pool(void **state)
 {
 	(void)state;
+	mine = true;
 	assert_true(spans_init(&pool.spans, (size_t)64 << 20));
 	return 0;
 }
@@ -215,6 +219,78 @@ goes_on_with_malloc(void **state)
 	pool_trim();
 }
 
+/* ---- other threads ---------------------------------------------------- */
+
+#define HANDED 500
+
+struct handed {
+	void *small[HANDED], *grown[HANDED], *large;
+	bool from_spans;		/* what the thread itself was given */
+};
+
+static void *
+use_and_free(void *arg)
+{
+	struct handed *h = arg;
+
+	for (size_t i = 0; i < HANDED; i++) {
+		void *own = pool_malloc(1 + i);
+
+		h->from_spans |= spans_own(&pool.spans, own);
+		memset(own, 1, 1 + i);
+		pool_free(own);
+		pool_free(h->small[i]);
+		h->grown[i] = pool_realloc(h->grown[i], 4000);
+		assert_memory_equal(h->grown[i], "grown", 5);
+	}
+	pool_free(h->large);
+	return NULL;
+}
+
+/* Two of them free blocks of the pool while it goes on: none is lost, and
+   none is given to two. */
+static void
+other_threads_may_free(void **state)
+{
+	static struct handed handed[2];
+	void *block, *before = pool_malloc(40);
+	pthread_t threads[2];
+	size_t page;
+
+	(void)state;
+	for (int t = 0; t < 2; t++) {
+		for (size_t i = 0; i < HANDED; i++) {
+			handed[t].small[i] = pool_malloc(40);
+			handed[t].grown[i] = pool_malloc(16);
+			memcpy(handed[t].grown[i], "grown", 5);
+		}
+		handed[t].large = pool_malloc(100000);
+		assert_int_equal(pthread_create(&threads[t], NULL,
+		    use_and_free, &handed[t]), 0);
+	}
+	for (int i = 0; i < 20000; i++) {
+		block = pool_malloc(40);
+		memset(block, 0xff, 40);
+		pool_free(block);
+		if (i % 100 == 0)
+			pool_trim();
+	}
+	for (int t = 0; t < 2; t++)
+		pthread_join(threads[t], NULL);
+	pool_trim();
+	assert_null(pool.strays);
+	for (int t = 0; t < 2; t++) {
+		assert_false(handed[t].from_spans);
+		for (size_t i = 0; i < HANDED; i++)
+			pool_free(handed[t].grown[i]);
+	}
+	/* All that went through the threads is free again: the one span has
+	   one block in use. */
+	page = ((uintptr_t)before - pool.spans.base) / SPANS_PAGE;
+	assert_int_equal(pool.spans.all[pool.spans.span_of[page]].used, 1);
+	pool_free(before);
+}
+
 int
 main(void)
 {
@@ -226,6 +302,7 @@ main(void)
 		cmocka_unit_test(holds_no_more_than_its_bound),
 		cmocka_unit_test(realloc_and_null),
 		cmocka_unit_test(realloc_across_kinds),
+		cmocka_unit_test(other_threads_may_free),
 		cmocka_unit_test_setup_teardown(goes_on_with_malloc, NULL,
 		    fill_pool),
 	};

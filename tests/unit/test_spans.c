@@ -383,7 +383,7 @@ holes_come_before_the_end(void **state)
 static void
 exhausted_says_so(void **state)
 {
-	struct block *blocks = NULL, *b;
+	struct spans_block *blocks = NULL, *b;
 	size_t n = 0;
 
 	(void)state;
