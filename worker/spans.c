@@ -293,6 +293,8 @@ spans_trim(struct spans *s)
 {
 	struct list *link, *next;
 
+	if (s->bytes == 0)
+		return;
 	for (unsigned i = 0; i < SPANS_CLASSES; i++) {
 		struct spans_class *c = &s->classes[i];
 

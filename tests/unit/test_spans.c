@@ -237,6 +237,18 @@ what_can_be_read_is_open(void **state)
 	assert_false(spans_can_read(&s, block, SIZE_MAX));
 }
 
+/* As in a worker whose pool is not installed, which trims all the same. */
+static void
+what_was_never_set_up_has_nothing_to_trim(void **state)
+{
+	static struct spans none;
+
+	(void)state;
+	spans_trim(&none);
+	assert_false(spans_own(&none, &none));
+	assert_false(spans_can_read(&none, &none, 1));
+}
+
 /* ---- memory ----------------------------------------------------------------- */
 
 static void
@@ -531,6 +543,7 @@ main(void)
 		EACH(fits_tells_the_class),
 		EACH(own_knows_the_region),
 		EACH(what_can_be_read_is_open),
+		EACH(what_was_never_set_up_has_nothing_to_trim),
 		EACH(only_touched_pages_exist),
 		EACH(trim_gives_pages_back),
 		EACH(trim_leaves_what_is_used),
