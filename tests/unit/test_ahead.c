@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/count.h"
+#include "tests/unit/own_cert.h"
 #include "worker/ahead_openssl.h"
 
 /* ---- what OpenSSL has allocated --------------------------------------- */
@@ -81,18 +82,9 @@ static SSL_CTX *
 make_server_ctx(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
 
-	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+	use_own_cert(ctx);
 	SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256");
-	X509_free(cert);
-	EVP_PKEY_free(key);
 	return ctx;
 }
 
