@@ -34,6 +34,13 @@ def run(options, arguments, policy=os.SCHED_OTHER):
                                  *arguments], _before(options, policy)))
 
 
+def syscall_ns(options):
+    """The price of a system call, for the servers."""
+    return _report(*servers.run(
+        [*servers.dear(options), f"{options.build}/bin/bench-load",
+         "--mode", "syscall"]))["ns_per_call"]
+
+
 def run_paced(options, server, arguments):
     """For latencies: the server and this load before all else, if we may."""
     with servers.going_first(server) as first:

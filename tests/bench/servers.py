@@ -105,6 +105,12 @@ def spawn(command, before=None, **more):
     return process
 
 
+def dear(options):
+    """What stands before a program whose system calls shall be dear."""
+    price = getattr(options, "call_price", None)
+    return [f"{options.build}/bin/bench-dear", str(price)] if price else []
+
+
 def may_go_first():
     """Whether this process may let others wait (root may)."""
     try:
@@ -207,7 +213,7 @@ class Server:
         self.pids = []
 
     def start(self, command, **more):
-        self.process = spawn(command, **more)
+        self.process = spawn([*dear(self.options), *command], **more)
 
     def wait_port(self):
         """For servers that do not say when they are ready."""
