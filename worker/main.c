@@ -12,6 +12,7 @@
 #include "common/chan.h"
 #include "common/count.h"
 #include "common/log.h"
+#include "worker/fetched.h"
 #include "worker/pool.h"
 #include "worker/worker.h"
 
@@ -61,6 +62,7 @@ main(int argc, char **argv)
 	}
 	log_set_tag("worker");
 	pool_install();
+	fetched_begin();
 	set_signals();
 	return worker_run(CHANNEL);
 }
