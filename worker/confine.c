@@ -13,7 +13,6 @@
 #include "common/log.h"
 #include "common/privdrop.h"
 #include "common/sandbox.h"
-#include "worker/fetched.h"
 #include "worker/uring.h"
 #include "worker/worker.h"
 
@@ -88,12 +87,9 @@ confine(struct worker *w, const struct config *config, struct err *err)
 
 	if (modules_load(&w->modules, config, &w->files, err) == -1)
 		return -1;
-	if (!w->confined)
-		load_what_libraries_need();
-	/* Both may have brought providers. */
-	fetched_forget();
 	if (w->confined)
 		return 0;
+	load_what_libraries_need();
 	if (use_uring(w, config))
 		sandbox.features |= SANDBOX_IO_URING;
 	give_up_user(&config->daemon, &ids, err);

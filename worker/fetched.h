@@ -22,8 +22,8 @@
 void fetched_begin(void);
 
 /*
- * Everything is looked up anew, once: after code that may have loaded a
- * provider or set default properties (a module).
+ * Everything is looked up anew, once: after a config, whose modules may have
+ * loaded a provider or set default properties.
  */
 void fetched_forget(void);
 

@@ -23,6 +23,7 @@
 #include "worker/accept.h"
 #include "worker/confine.h"
 #include "worker/conn.h"
+#include "worker/fetched.h"
 #include "worker/query.h"
 #include "worker/signing.h"
 #include "worker/worker.h"
@@ -180,6 +181,8 @@ on_prepare(struct worker *w, struct chan_message *m)
 		    w->signing : NULL, &w->files, &w->modules, p.strict,
 		    &warnings, &err);
 	files_done(&w->files);
+	/* A module may have brought a provider. */
+	fetched_forget();
 	if (w->pending == NULL) {
 		accept_abort(w);
 		answer(w, PROTO_FAILED, m->generation, err.text);
