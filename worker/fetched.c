@@ -17,7 +17,7 @@
 
 #include "common/assert.h"
 
-#define METHODS_MAX 8		/* of one kind; what is more is looked up */
+#define METHODS_MAX 16		/* of one kind; what is more is looked up */
 #define NAME_MAX_LEN 31
 #define KEY_TYPES_MAX 8
 #define NAMES_MAX 8
