@@ -4,18 +4,18 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "meter.h"
 
 #define PER_ADDRESS 20000	/* connections from one source address */
 #define TIMEOUT_S 20
@@ -35,65 +35,6 @@ ignore(void *arg, const uint8_t *data, size_t len, struct err *err)
 {
 	(void)arg, (void)data, (void)len, (void)err;
 	return 0;
-}
-
-static int
-hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
-/* "LABEL client-random secret", in hexadecimal (SSLKEYLOGFILE's format). */
-static void
-on_keylog(const SSL *ssl, const char *line)
-{
-	struct client *c = SSL_get_app_data(ssl);
-	const char *hex = strrchr(line, ' ');
-	uint8_t *to;
-	int i;
-
-	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
-		to = c->secret_out;
-	else if (strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0)
-		to = c->secret_in;
-	else
-		return;
-	if (hex == NULL || strlen(++hex) != 64)
-		return;
-	for (i = 0; i < 32; i++)
-		to[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 |
-		    hex_digit(hex[2 * i + 1]));
-	c->secrets++;
-}
-
-static int
-err_set_tls(struct err *err, const char *what)
-{
-	char text[256];
-	unsigned long code = ERR_get_error();
-
-	if (code == 0)
-		return err_set_errno(err, "%s", what);
-	ERR_error_string_n(code, text, sizeof(text));
-	ERR_clear_error();
-	return err_set(err, "%s: %s", what, text);
-}
-
-SSL_CTX *
-client_ctx_new(struct err *err)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-
-	if (ctx == NULL ||
-	    !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") ||
-	    !SSL_CTX_set1_groups_list(ctx, "X25519:P-256")) {
-		SSL_CTX_free(ctx);
-		err_set_tls(err, "TLS context");
-		return NULL;
-	}
-	SSL_CTX_set_keylog_callback(ctx, on_keylog);
-	return ctx;
 }
 
 static int
@@ -124,36 +65,80 @@ tcp_connect(struct client *c, const struct client_target *t, unsigned number,
 	return 0;
 }
 
-/*
- * Without read-ahead OpenSSL takes exactly the records of the handshake off
- * the socket, so everything behind them is left for us.
- */
-static int
-tls_connect(struct client *c, const struct client_target *t, struct err *err)
+/* At most RECORD_MAX bytes. */
+static void
+keep_unread(struct client *c, const uint8_t *data, size_t len)
 {
-	SSL *ssl = SSL_new(t->ctx);
-	int result = 0;
+	if (len > 0) {
+		if (c->part == NULL)
+			c->part = xmalloc(RECORD_MAX);
+		memcpy(c->part, data, len);
+	}
+	c->part_len = len;
+}
 
-	if (ssl == NULL)
-		return err_set_tls(err, "TLS");
-	SSL_set_app_data(ssl, c);
-	if (t->session != NULL)
-		SSL_set_session(ssl, t->session);
-	if (!SSL_set_fd(ssl, c->fd) ||
-	    !SSL_set_tlsext_host_name(ssl, "localhost") ||
-	    SSL_connect(ssl) != 1)
-		result = err_set_tls(err, "TLS handshake");
-	else if (t->session != NULL && !SSL_session_reused(ssl))
-		result = err_set(err, "TLS handshake: not resumed");
-	else if (c->secrets != 2)
-		result = err_set(err, "TLS handshake: no traffic secrets");
-	/* Else OpenSSL takes it for broken, and its session for spent. */
-	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN);
-	SSL_free(ssl);
-	if (result < 0)
+static int
+send_all(struct client *c, const void *data, size_t len, struct err *err)
+{
+	if (send(c->fd, data, len, MSG_NOSIGNAL) != (ssize_t)len)
+		return err_set_errno(err, "send");
+	return 0;
+}
+
+/* Until the server has finished; what it said behind that is for later. */
+static int
+read_flight(struct client *c, struct hello *h, struct err *err)
+{
+	uint8_t data[RECORD_MAX];
+	size_t len = 0, used;
+	ssize_t n;
+	int done;
+
+	do {
+		n = recv(c->fd, data + len, sizeof(data) - len, 0);
+		if (n < 0)
+			return err_set_errno(err, "recv");
+		if (n == 0)
+			return err_set(err, "end of file");
+		len += (size_t)n;
+		done = hello_feed(h, data, len, &used, err);
+		if (done < 0)
+			return -1;
+		len -= used;
+		if (used > 0)
+			memmove(data, data + used, len);
+	} while (!done);
+	keep_unread(c, data, len);
+	return 0;
+}
+
+static int
+shake_hands(struct client *c, const struct client_target *t, struct hello *h,
+    struct err *err)
+{
+	uint8_t random[HELLO_RANDOM], finished[HELLO_FINISHED];
+	const uint8_t *record;
+	uint32_t age_ms = 0;
+	size_t len;
+
+	if (t->ticket != NULL)
+		age_ms = (uint32_t)((meter_now_ns() - t->ticket_ns) / 1000000);
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return err_set_errno(err, "getrandom");
+	record = hello_begin(h, t->ticket, age_ms, random, &len);
+	if (send_all(c, record, len, err) < 0 || read_flight(c, h, err) < 0)
 		return -1;
-	record_keys_init(&c->seal, c->secret_out, 1);
-	record_keys_init(&c->open, c->secret_in, 0);
+	hello_finish(h, finished);
+	hello_keys(h, &c->seal, &c->open);
+	return send_all(c, finished, sizeof(finished), err);
+}
+
+static int
+tls_connect(struct client *c, const struct client_target *t, struct hello *h,
+    struct err *err)
+{
+	if (shake_hands(c, t, h, err) < 0)
+		return err_prefix(err, "TLS handshake");
 	return 0;
 }
 
@@ -165,10 +150,9 @@ client_send(struct client *c, const void *data, size_t len, struct err *err)
 
 	for (; len > 0; data = (const uint8_t *)data + n, len -= n) {
 		n = len < RECORD_PLAIN_MAX ? len : RECORD_PLAIN_MAX;
-		sealed = record_seal(&c->seal, data, n, record);
-		if (send(c->fd, record, sealed, MSG_NOSIGNAL) !=
-		    (ssize_t)sealed)
-			return err_set_errno(err, "send");
+		sealed = record_seal(&c->seal, RECORD_DATA, data, n, record);
+		if (send_all(c, record, sealed, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -239,62 +223,82 @@ upgrade(struct client *c, const struct client_target *t, struct err *err)
 	return 0;
 }
 
+/* The first ticket among the whole records; 1: there it is. */
 static int
-on_session(SSL *ssl, SSL_SESSION *session)
+find_ticket(struct client *c, struct hello *h, uint8_t *data, size_t len,
+    struct hello_ticket *ticket_out, struct err *err)
 {
-	SSL_SESSION **out = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	size_t plain;
+	uint8_t type;
+	long n;
 
-	if (out == NULL || *out != NULL)
-		return 0;
-	*out = session;
-	return 1;
+	while ((n = record_length(data, len, err)) > 0 && (size_t)n <= len) {
+		if (record_open(&c->open, data, (size_t)n, &type, &plain,
+		    err) < 0)
+			return -1;
+		if (type == RECORD_HANDSHAKE)
+			return hello_ticket(h, data + RECORD_HEAD, plain,
+			    ticket_out, err) < 0 ? -1 : 1;
+		if (type != RECORD_DATA)
+			return err_set(err, "a record of type %u", type);
+		data += n;
+		len -= (size_t)n;
+	}
+	if (n < 0)
+		return -1;
+	keep_unread(c, data, len);
+	return 0;
 }
 
-/* In TLS 1.3 the ticket comes behind the handshake, with the first read. */
-SSL_SESSION *
-client_session(const struct client_target *t, struct err *err)
+/* In TLS 1.3 the ticket comes behind the handshake. */
+static int
+wait_ticket(struct client *c, struct hello *h,
+    struct hello_ticket *ticket_out, struct err *err)
 {
-	SSL_SESSION *session = NULL;
-	struct client c = { .fd = -1 };
-	SSL *ssl = SSL_new(t->ctx);
-	char byte;
+	uint8_t data[RECORD_MAX + 4096];
+	size_t len = client_unread(c, data);
+	ssize_t n;
+	int found;
 
-	if (ssl == NULL || tcp_connect(&c, t, 0, err) < 0)
-		goto out;
-	SSL_CTX_set_app_data(t->ctx, &session);
-	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT |
-	    SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(t->ctx, on_session);
-	SSL_set_app_data(ssl, &c);
-	if (!SSL_set_fd(ssl, c.fd) || SSL_connect(ssl) != 1) {
-		err_set_tls(err, "TLS handshake");
-		goto out;
+	while ((found = find_ticket(c, h, data, len, ticket_out, err)) == 0) {
+		len = client_unread(c, data);
+		n = recv(c->fd, data + len, sizeof(data) - len, 0);
+		if (n <= 0)
+			return err_set(err, "the server gave no session "
+			    "ticket");
+		len += (size_t)n;
 	}
-	fcntl(c.fd, F_SETFL, O_NONBLOCK);
-	for (int i = 0; session == NULL && i < 1000; i++) {
-		(void)SSL_read(ssl, &byte, 1);
-		usleep(1000);
+	return found < 0 ? -1 : 0;
+}
+
+/* With a close_notify, without which a server may forget the session. */
+int
+client_ticket(const struct client_target *t, struct hello *h,
+    struct hello_ticket *ticket_out, struct err *err)
+{
+	static const uint8_t close_notify[] = { 1, 0 };
+	uint8_t record[sizeof(close_notify) + RECORD_OVERHEAD];
+	struct client c = { .fd = -1 };
+	int result = -1;
+
+	if (tcp_connect(&c, t, 0, err) == 0 &&
+	    tls_connect(&c, t, h, err) == 0 &&
+	    wait_ticket(&c, h, ticket_out, err) == 0) {
+		record_seal(&c.seal, RECORD_ALERT, close_notify,
+		    sizeof(close_notify), record);
+		result = send_all(&c, record, sizeof(record), err);
 	}
-	if (session == NULL)
-		err_set(err, "the server gave no session ticket");
-	SSL_shutdown(ssl);
-out:
-	SSL_CTX_set_app_data(t->ctx, NULL);
-	/* With a cache a client uses each ticket only once. */
-	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
-	SSL_free(ssl);
-	if (c.fd >= 0)
-		close(c.fd);
-	return session;
+	client_done(&c);
+	return result;
 }
 
 int
-client_open(struct client *c, const struct client_target *t, unsigned number,
-    struct err *err)
+client_open(struct client *c, const struct client_target *t,
+    struct hello *h, unsigned number, struct err *err)
 {
 	memset(c, 0, sizeof(*c));
 	if (tcp_connect(c, t, number, err) < 0 ||
-	    tls_connect(c, t, err) < 0 || upgrade(c, t, err) < 0) {
+	    tls_connect(c, t, h, err) < 0 || upgrade(c, t, err) < 0) {
 		client_done(c);
 		return -1;
 	}
@@ -347,12 +351,13 @@ static void *
 open_some(void *arg)
 {
 	struct opening *o = arg;
+	struct hello *hello = hello_new(o->target->key);
 	struct err err = ERR_INIT;
 	size_t i;
 
 	while ((i = __atomic_fetch_add(&o->next, 1, __ATOMIC_RELAXED)) <
 	    o->count) {
-		if (client_open(&o->clients[i], o->target,
+		if (client_open(&o->clients[i], o->target, hello,
 		    (unsigned)(o->first + i), &err) == 0)
 			continue;
 		pthread_mutex_lock(&o->lock);
@@ -361,6 +366,7 @@ open_some(void *arg)
 		    err.text);
 		pthread_mutex_unlock(&o->lock);
 	}
+	hello_free(hello);
 	return NULL;
 }
 
@@ -436,11 +442,6 @@ client_feed(struct client *c, uint8_t *data, size_t len, client_sink *sink,
 	}
 	if (n < 0)
 		return -1;
-	if (len > 0) {
-		if (c->part == NULL)
-			c->part = xmalloc(RECORD_MAX);
-		memcpy(c->part, data, len);
-	}
-	c->part_len = len;
+	keep_unread(c, data, len);
 	return 0;
 }

@@ -1,55 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One WebSocket connection of the load: TCP, TLS 1.3 and the upgrade are
- * done blocking, then the records are read and written here (record.h).
- * The server's certificate is not verified: this is a load, not a client.
+ * One WebSocket connection of the load: TCP, TLS 1.3 (hello.h) and the
+ * upgrade are done blocking, then records are read and written (record.h).
  */
 #ifndef WSSD_BENCH_CLIENT_H
 #define WSSD_BENCH_CLIENT_H
 
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
+#include "hello.h"
 #include "record.h"
 
 struct client_target {
 	struct sockaddr_in address;
 	const char *path;
-	SSL_CTX *ctx;		/* from client_ctx_new() */
-	SSL_SESSION *session;	/* to resume, or NULL */
+	EVP_PKEY *key;		/* from crypto_key_new() */
+	const struct hello_ticket *ticket;	/* to resume, or NULL */
+	uint64_t ticket_ns;	/* when it came */
 };
 
 struct client {
 	int fd;			/* -1: closed */
 	struct record_keys seal, open;
-	uint8_t *part;		/* an unfinished record; NULL when none */
+	uint8_t *part;		/* read, but not taken; NULL when none */
 	size_t part_len;
-	uint8_t secret_out[32], secret_in[32];
-	int secrets;		/* how many the handshake has given */
 };
 
 /* Takes plaintext in the order it came; -1 ends the connection. */
 typedef int client_sink(void *arg, const uint8_t *data, size_t len,
     struct err *);
 
-SSL_CTX *client_ctx_new(struct err *);
-
 /*
  * Connects and upgrades, blocking.  `number` chooses the source address
  * (127.0.0.1 and up), because an address has only so many ports.
  */
 int client_open(struct client *, const struct client_target *,
-    unsigned number, struct err *);
+    struct hello *, unsigned number, struct err *);
 /* Closes at once. */
 void client_done(struct client *);
 /* Close frame, and waits for the server's end (RFC 6455 section 7.1.1). */
 int client_close(struct client *, struct err *);
 
-/* A session that the server gave with a ticket; NULL: err says why. */
-SSL_SESSION *client_session(const struct client_target *, struct err *);
+/* Shakes hands for nothing but the ticket that the server gives then. */
+int client_ticket(const struct client_target *, struct hello *,
+    struct hello_ticket *ticket_out, struct err *);
 
 /* Sends all, blocking. */
 int client_send(struct client *, const void *, size_t len, struct err *);

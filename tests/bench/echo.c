@@ -105,7 +105,7 @@ fill(struct echo *e, struct peer *p)
 		if (n > RECORD_PLAIN_MAX)
 			n = RECORD_PLAIN_MAX;
 		buf_reserve(&p->out, n + RECORD_OVERHEAD);
-		p->out.len += record_seal(&p->client.seal,
+		p->out.len += record_seal(&p->client.seal, RECORD_DATA,
 		    e->plain.data + at, n, p->out.data + p->out.len);
 	}
 }

@@ -91,6 +91,7 @@ load_idle(const struct load *load, struct err *err)
 struct storm {
 	const struct load *load;
 	struct client_target target;
+	struct hello_ticket ticket;	/* target's, when there is one */
 	uint64_t until;
 	size_t next, done, errors;
 	struct err first;		/* the first error, under the lock */
@@ -101,13 +102,14 @@ static void *
 connect_and_close(void *arg)
 {
 	struct storm *s = arg;
+	struct hello *hello = hello_new(s->target.key);
 	struct err err = ERR_INIT;
 	struct client client;
 	size_t number;
 
 	while (meter_now_ns() < s->until) {
 		number = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED);
-		if (client_open(&client, &s->target, (unsigned)number,
+		if (client_open(&client, &s->target, hello, (unsigned)number,
 		    &err) == 0 && client_close(&client, &err) == 0) {
 			__atomic_fetch_add(&s->done, 1, __ATOMIC_RELAXED);
 			continue;
@@ -117,26 +119,35 @@ connect_and_close(void *arg)
 			s->first = err;
 		pthread_mutex_unlock(&s->lock);
 	}
+	hello_free(hello);
 	return NULL;
+}
+
+static int
+get_ticket(struct storm *s, struct err *err)
+{
+	struct hello *hello = hello_new(s->target.key);
+	int result = client_ticket(&s->target, hello, &s->ticket, err);
+
+	hello_free(hello);
+	s->target.ticket = &s->ticket;
+	s->target.ticket_ns = meter_now_ns();
+	return result;
 }
 
 int
 load_handshake(const struct load *load, struct err *err)
 {
 	struct storm s = { .load = load, .target = load->target };
-	pthread_t *threads = xcalloc(load->connections, sizeof(*threads));
-	uint64_t cpu = 0, cpu_end = 0, began = meter_now_ns(), wall;
+	uint64_t cpu = 0, cpu_end = 0, began, wall;
+	pthread_t *threads;
 	size_t i, n;
 	int result;
 
-	if (load->resumed) {
-		s.target.session = client_session(&s.target, err);
-		if (s.target.session == NULL) {
-			free(threads);
-			return -1;
-		}
-		began = meter_now_ns();
-	}
+	if (load->resumed && get_ticket(&s, err) < 0)
+		return -1;
+	threads = xcalloc(load->connections, sizeof(*threads));
+	began = meter_now_ns();
 	result = meter_cpu_ns(&load->server, &cpu, err);
 	s.until = began + (uint64_t)(load->seconds * 1e9);
 	pthread_mutex_init(&s.lock, NULL);
@@ -148,7 +159,6 @@ load_handshake(const struct load *load, struct err *err)
 		pthread_join(threads[i], NULL);
 	pthread_mutex_destroy(&s.lock);
 	free(threads);
-	SSL_SESSION_free(s.target.session);
 	wall = meter_now_ns() - began;
 	if (result < 0 || meter_cpu_ns(&load->server, &cpu_end, err) < 0)
 		return -1;

@@ -239,11 +239,10 @@ main(int argc, char **argv)
 	int result = -1;
 
 	signal(SIGPIPE, SIG_IGN);
-	load.target.ctx = client_ctx_new(&err);
-	if (load.target.ctx != NULL &&
-	    raise_files(load.connections + 100, &err) == 0)
+	load.target.key = crypto_key_new();
+	if (raise_files(load.connections + 100, &err) == 0)
 		result = mode->run(&load, &err);
-	SSL_CTX_free(load.target.ctx);
+	EVP_PKEY_free(load.target.key);
 	if (result < 0)
 		fprintf(stderr, "bench-load: %s\n", err.text);
 	return result < 0 ? 1 : 0;

@@ -2,57 +2,23 @@
 /* Owns the cipher of one direction; no socket, no connection. */
 #include "record.h"
 
-#include <openssl/hmac.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TAG_LEN 16
 
-/* A cipher that fails here is a broken library, not a broken peer. */
-static void
-must(int ok)
-{
-	if (ok != 1) {
-		fprintf(stderr, "bench-load: OpenSSL refused a cipher call\n");
-		abort();
-	}
-}
-
-/*
- * HKDF-Expand-Label without context, for at most 32 bytes: one HMAC block
- * (RFC 8446 section 7.1, RFC 5869 section 2.3).
- */
-static void
-expand_label(const uint8_t *secret, const char *label, uint8_t *out,
-    size_t len)
-{
-	uint8_t info[64], md[EVP_MAX_MD_SIZE];
-	size_t label_len = strlen(label), n = 0;
-
-	info[n++] = 0;
-	info[n++] = (uint8_t)len;
-	info[n++] = (uint8_t)(6 + label_len);
-	memcpy(info + n, "tls13 ", 6);
-	memcpy(info + n + 6, label, label_len);
-	n += 6 + label_len;
-	info[n++] = 0;
-	info[n++] = 1;
-	must(HMAC(EVP_sha256(), secret, 32, info, n, md, NULL) != NULL);
-	memcpy(out, md, len);
-}
-
 void
-record_keys_init(struct record_keys *k, const uint8_t *secret, int seal)
+record_keys_init(struct record_keys *k, struct crypto *c,
+    const uint8_t *secret, int seal)
 {
 	uint8_t key[16];
 
-	expand_label(secret, "key", key, sizeof(key));
-	expand_label(secret, "iv", k->iv, sizeof(k->iv));
+	crypto_expand(c, secret, "key", NULL, 0, key, sizeof(key));
+	crypto_expand(c, secret, "iv", NULL, 0, k->iv, sizeof(k->iv));
 	k->seq = 0;
-	k->cipher = EVP_CIPHER_CTX_new();
-	must(k->cipher != NULL);
-	must(EVP_CipherInit_ex(k->cipher, EVP_aes_128_gcm(), NULL, key, NULL,
+	if (k->cipher == NULL)
+		k->cipher = EVP_CIPHER_CTX_new();
+	crypto_must(k->cipher != NULL);
+	crypto_must(EVP_CipherInit_ex(k->cipher, c->aes_128_gcm, NULL, key, NULL,
 	    seal));
 }
 
@@ -76,12 +42,11 @@ next_nonce(struct record_keys *k, uint8_t nonce[static 12])
 }
 
 size_t
-record_seal(struct record_keys *k, const uint8_t *data, size_t len,
-    uint8_t *out)
+record_seal(struct record_keys *k, uint8_t type, const uint8_t *data,
+    size_t len, uint8_t *out)
 {
-	static const uint8_t type = RECORD_DATA;
 	size_t body = len + 1 + TAG_LEN;
-	uint8_t nonce[12];
+	uint8_t nonce[12], *tag;
 	int n;
 
 	out[0] = RECORD_DATA;
@@ -90,15 +55,16 @@ record_seal(struct record_keys *k, const uint8_t *data, size_t len,
 	out[3] = (uint8_t)(body >> 8);
 	out[4] = (uint8_t)body;
 	next_nonce(k, nonce);
-	must(EVP_EncryptInit_ex(k->cipher, NULL, NULL, NULL, nonce));
-	must(EVP_EncryptUpdate(k->cipher, NULL, &n, out, RECORD_HEAD));
-	must(EVP_EncryptUpdate(k->cipher, out + RECORD_HEAD, &n, data,
+	crypto_must(EVP_EncryptInit_ex(k->cipher, NULL, NULL, NULL, nonce));
+	crypto_must(EVP_EncryptUpdate(k->cipher, NULL, &n, out, RECORD_HEAD));
+	crypto_must(EVP_EncryptUpdate(k->cipher, out + RECORD_HEAD, &n, data,
 	    (int)len));
-	must(EVP_EncryptUpdate(k->cipher, out + RECORD_HEAD + len, &n, &type,
-	    1));
-	must(EVP_EncryptFinal_ex(k->cipher, out + RECORD_HEAD + len + 1, &n));
-	must(EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_AEAD_GET_TAG, TAG_LEN,
-	    out + RECORD_HEAD + len + 1));
+	crypto_must(EVP_EncryptUpdate(k->cipher, out + RECORD_HEAD + len, &n,
+	    &type, 1));
+	tag = out + RECORD_HEAD + len + 1;
+	crypto_must(EVP_EncryptFinal_ex(k->cipher, tag, &n));
+	crypto_must(EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_AEAD_GET_TAG,
+	    TAG_LEN, tag));
 	return RECORD_HEAD + body;
 }
 
@@ -129,11 +95,11 @@ record_open(struct record_keys *k, uint8_t *record, size_t len,
 		return err_set(err, "a record of %zu bytes", len);
 	plain = len - RECORD_HEAD - TAG_LEN;
 	next_nonce(k, nonce);
-	must(EVP_DecryptInit_ex(k->cipher, NULL, NULL, NULL, nonce));
-	must(EVP_DecryptUpdate(k->cipher, NULL, &n, record, RECORD_HEAD));
-	must(EVP_DecryptUpdate(k->cipher, body, &n, body, (int)plain));
-	must(EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_AEAD_SET_TAG, TAG_LEN,
-	    body + plain));
+	crypto_must(EVP_DecryptInit_ex(k->cipher, NULL, NULL, NULL, nonce));
+	crypto_must(EVP_DecryptUpdate(k->cipher, NULL, &n, record, RECORD_HEAD));
+	crypto_must(EVP_DecryptUpdate(k->cipher, body, &n, body, (int)plain));
+	crypto_must(EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_AEAD_SET_TAG,
+	    TAG_LEN, body + plain));
 	if (EVP_DecryptFinal_ex(k->cipher, body + plain, &n) != 1)
 		return err_set(err, "a record that does not authenticate");
 	/* The content type is the last byte that is not padding. */

@@ -3,8 +3,8 @@
 
 Live connections echo at a fixed rate, first alone, then while another load
 connects, shakes hands and closes as fast as the server lets it, sixteen at a
-time.  That load is as dear as the server, so that the measuring one goes before
-it on their CPU (by SCHED_FIFO; where that is not allowed the storm has
+time.  That load takes about half of its CPU, so that the measuring one goes
+before it there (by SCHED_FIFO; where that is not allowed the storm has
 SCHED_IDLE).  By how much the measuring one was late all the same is in its
 report (lag_us) and in its latencies."""
 
