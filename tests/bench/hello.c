@@ -15,6 +15,7 @@
 
 #define CLIENT_HELLO 1
 #define NEW_SESSION_TICKET 4
+#define CERTIFICATE_REQUEST 13
 #define FINISHED 20
 
 struct hello {
@@ -298,6 +299,8 @@ take_messages(struct hello *h, struct err *err)
 	while (h->step < STEPS && h->len - h->taken >= MESSAGE_HEAD) {
 		step = &steps[h->step];
 		head = h->messages + h->taken;
+		if (head[0] == CERTIFICATE_REQUEST)
+			return err_set(err, "the server wants a certificate");
 		if (head[0] != step->type)
 			return err_set(err, "handshake message %u instead of "
 			    "%s", head[0], step->name);
@@ -347,7 +350,7 @@ take_record(struct hello *h, uint8_t *record, size_t len, struct err *err)
 	/* Section D.4: it may stand anywhere and says nothing. */
 	if (type == RECORD_CHANGE_CIPHER_SPEC && len == 1 && body[0] == 1)
 		return 0;
-	if (type == RECORD_DATA && type == wanted &&
+	if (h->step > 0 && type == RECORD_DATA &&
 	    record_open(&h->open, record, RECORD_HEAD + len, &type, &len,
 	    err) < 0)
 		return -1;

@@ -199,7 +199,7 @@ static const struct said {
 	{ 22, BYTES("\x08\0\0\6\0\4\0\0\0\1"),
 	    "a malformed EncryptedExtensions" },
 	{ 22, BYTES(EE "\x0d\0\0\3\0\0\0"),
-	    "handshake message 13 instead of Certificate" },
+	    "the server wants a certificate" },
 	{ 22, BYTES(EE "\x0b\0\0\0"), "a malformed Certificate" },
 	{ 22, BYTES(EE "\x0b\0\0\4\0\0\0\0"), "a malformed Certificate" },
 	{ 22, BYTES(EE "\x0b\0\0\4\0\0\0\1"), "a malformed Certificate" },
