@@ -41,9 +41,10 @@ def syscall_ns(options):
          "--mode", "syscall"]))["ns_per_call"]
 
 
-def run_paced(options, server, arguments):
-    """For latencies: the server and this load before all else, if we may."""
-    with servers.going_first(server) as first:
+def run_paced(options, server, arguments, busy=False):
+    """For latencies: the server and this load before all else, if we may.
+    busy: others take all that is left of the server's CPU."""
+    with servers.going_first(server, busy) as first:
         return run(options, to(server, *arguments),
                    os.SCHED_FIFO if first else os.SCHED_OTHER)
 
