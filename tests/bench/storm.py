@@ -5,8 +5,8 @@ Live connections echo at a fixed rate, first alone, then while another load
 connects, shakes hands and closes as fast as the server lets it, sixteen at a
 time: the server uses its whole CPU.  That load takes about half of its own, so
 that the measuring one goes before it there (by SCHED_FIFO; where that is not
-allowed the storm has SCHED_IDLE).  By how much the measuring one was late all the same is in its
-report (lag_us) and in its latencies."""
+allowed the storm has SCHED_IDLE).  By how much the measuring one was late all
+the same is in its report (lag_us) and in its latencies."""
 
 import os
 import time
