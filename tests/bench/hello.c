@@ -106,8 +106,8 @@ put_extensions(struct hello *h)
 		   servers give no tickets */
 		0, 45, 0, 2, 1, 1,
 		/* key_share (4.2.8): one of 32 bytes, which follow */
-		0, TLS_EXT_KEY_SHARE, 0, 38, 0, 36, TLS_X25519 >> 8, TLS_X25519 & 0xff,
-		0, 32,
+		0, TLS_EXT_KEY_SHARE, 0, 38, 0, 36, TLS_X25519 >> 8,
+		TLS_X25519 & 0xff, 0, 32,
 	};
 
 	put(h, constant, sizeof(constant));

@@ -18,8 +18,8 @@ record_keys_init(struct record_keys *k, struct crypto *c,
 	if (k->cipher == NULL)
 		k->cipher = EVP_CIPHER_CTX_new();
 	crypto_must(k->cipher != NULL);
-	crypto_must(EVP_CipherInit_ex(k->cipher, c->aes_128_gcm, NULL, key, NULL,
-	    seal));
+	crypto_must(EVP_CipherInit_ex(k->cipher, c->aes_128_gcm, NULL, key,
+	    NULL, seal));
 }
 
 void
@@ -96,7 +96,8 @@ record_open(struct record_keys *k, uint8_t *record, size_t len,
 	plain = len - RECORD_HEAD - TAG_LEN;
 	next_nonce(k, nonce);
 	crypto_must(EVP_DecryptInit_ex(k->cipher, NULL, NULL, NULL, nonce));
-	crypto_must(EVP_DecryptUpdate(k->cipher, NULL, &n, record, RECORD_HEAD));
+	crypto_must(EVP_DecryptUpdate(k->cipher, NULL, &n, record,
+	    RECORD_HEAD));
 	crypto_must(EVP_DecryptUpdate(k->cipher, body, &n, body, (int)plain));
 	crypto_must(EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_AEAD_SET_TAG,
 	    TAG_LEN, body + plain));
