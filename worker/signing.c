@@ -22,6 +22,8 @@
 #define ATTEMPTS 2		/* one that ends the signer is not asked for
 				   ever */
 
+#define OWED_BRIEFLY 2		/* where it may have the CPU of who talks */
+
 /* A signer: of the config in use, or of the one before. */
 struct peer {
 	struct signing *signing;
@@ -49,6 +51,7 @@ struct signing {
 	struct list waiting;
 	size_t n_waiting;
 	uint64_t last_id;
+	bool brief;
 };
 
 static void
@@ -115,6 +118,12 @@ send_to(struct peer *p, struct request *r)
 	return false;
 }
 
+static bool
+may_ask(const struct signing *s)
+{
+	return s->now != NULL && (!s->brief || s->now->owes < OWED_BRIEFLY);
+}
+
 static void
 send_waiting(struct signing *s)
 {
@@ -123,7 +132,7 @@ send_waiting(struct signing *s)
 	LIST_EACH(link, next, &s->waiting) {
 		struct request *r = LIST_ITEM(link, struct request, link);
 
-		if (s->now == NULL || (r->at == NULL && !send_to(s->now, r)))
+		if (!may_ask(s) || (r->at == NULL && !send_to(s->now, r)))
 			return;
 	}
 }
@@ -204,6 +213,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	/* It has ended: the master starts it again. */
 	if (rc < 0)
 		disconnect(p);
+	else if (p->signing->brief)
+		send_waiting(p->signing);
 }
 
 void
@@ -248,7 +259,7 @@ signing_ask(struct signing *s, struct proto_sign *question,
 	question->id = ++s->last_id;
 	list_append(&s->waiting, &r.link);
 	s->n_waiting++;
-	if (s->now != NULL)
+	if (may_ask(s))
 		(void)send_to(s->now, &r);
 	while (!r.done)
 		if (ASYNC_pause_job() != 1) {
@@ -271,6 +282,15 @@ signing_give_up(struct signing *s, const void *callback_arg)
 			finish(s, r, false);
 		}
 	}
+}
+
+void
+signing_be_brief(struct signing *s, bool brief)
+{
+	if (s->brief == brief)
+		return;
+	s->brief = brief;
+	send_waiting(s);
 }
 
 struct signing *

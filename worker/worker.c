@@ -121,6 +121,20 @@ note_memory(struct worker *w)
 		    (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
+/* Whether others would have to wait for a signer on their CPU. */
+static void
+note_talk(struct worker *w)
+{
+	uint64_t messages;
+
+	if (w->metrics == NULL)
+		return;
+	messages = metrics_get(&w->metrics->messages_in) +
+	    metrics_get(&w->metrics->messages_out);
+	signing_be_brief(w->signing, messages != w->messages);
+	w->messages = messages;
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -131,6 +145,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	worker_now(w);
 	w->ticks++;
 	note_lag(w);
+	note_talk(w);
 	if (w->ticks % TICKS_A_SECOND == 0)
 		note_memory(w);
 	run_due(w);

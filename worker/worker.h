@@ -96,6 +96,7 @@ struct worker {
 	uint64_t tick_us;		/* when the last tick ran */
 	uint64_t lag_us;		/* longest delay since the last second */
 	unsigned ticks;
+	uint64_t messages;		/* in and out, at the last tick */
 	int statm_fd;			/* of /proc/self; -1 = there is none */
 };
 

@@ -231,6 +231,53 @@ several_in_a_turn(void **state)
 	stop(&f);
 }
 
+/* While others talk it is asked for two at a time: all get their turn. */
+static void
+is_brief(void **state)
+{
+	struct fixture f;
+	struct waiter *all[6];
+	uint64_t ids[6];
+
+	(void)state;
+	start(&f, true);
+	signing_be_brief(f.signing, true);
+	for (int i = 0; i < 6; i++)
+		all[i] = begin(&f);
+	ids[0] = hear(&f);
+	ids[1] = hear(&f);
+	assert_true(ids[0] != 0 && ids[1] != 0);
+	assert_int_equal(hear(&f), 0);
+	/* One answer, one question; what was given up is none. */
+	signing_give_up(f.signing, all[2]);
+	answer(&f, ids[0], 1);
+	turn(&f);
+	ids[3] = hear(&f);
+	assert_true(ids[3] != 0);
+	assert_int_equal(hear(&f), 0);
+	/* A new signer is asked what the other owed, and no more at once. */
+	signer_dies(&f);
+	connect_signer(&f);
+	ids[1] = hear(&f);
+	ids[3] = hear(&f);
+	assert_true(ids[1] != 0 && ids[3] != 0);
+	assert_int_equal(hear(&f), 0);
+	signing_be_brief(f.signing, false);
+	ids[4] = hear(&f);
+	ids[5] = hear(&f);
+	assert_true(ids[4] != 0 && ids[5] != 0);
+	for (int i = 0; i < 6; i++)
+		if (i == 1 || i >= 3)
+			answer(&f, ids[i], 1);
+	turn(&f);
+	for (int i = 0; i < 6; i++) {
+		go_on(all[i]);
+		assert_int_equal(all[i]->result, i != 2);
+		end(all[i]);
+	}
+	stop(&f);
+}
+
 static void
 waits_for_a_signer(void **state)
 {
@@ -389,6 +436,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(several_in_a_turn),
+		cmocka_unit_test(is_brief),
 		cmocka_unit_test(waits_for_a_signer),
 		cmocka_unit_test(asks_twice),
 		cmocka_unit_test(wrong_answers),
