@@ -16,6 +16,7 @@
 #include <openssl/params.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 static bool
 same(const char *a, const char *b)
@@ -29,8 +30,8 @@ same(const char *a, const char *b)
 	return false;
 }
 
-OSSL_PARAM *
-OSSL_PARAM_locate(OSSL_PARAM *p, const char *key)
+static const OSSL_PARAM *
+find(const OSSL_PARAM *p, const char *key)
 {
 	if (p == NULL || key == NULL)
 		return NULL;
@@ -40,13 +41,14 @@ OSSL_PARAM_locate(OSSL_PARAM *p, const char *key)
 	return NULL;
 }
 
+OSSL_PARAM *
+OSSL_PARAM_locate(OSSL_PARAM *p, const char *key)
+{
+	return (OSSL_PARAM *)(uintptr_t)find(p, key);
+}
+
 const OSSL_PARAM *
 OSSL_PARAM_locate_const(const OSSL_PARAM *p, const char *key)
 {
-	if (p == NULL || key == NULL)
-		return NULL;
-	for (; p->key != NULL; p++)
-		if (p->key == key || same(p->key, key))
-			return p;
-	return NULL;
+	return find(p, key);
 }

@@ -288,6 +288,13 @@ static const struct step {
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
+/* Of what is behind the head. */
+static size_t
+message_length(const uint8_t head[static MESSAGE_HEAD])
+{
+	return (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+}
+
 /* All messages that are whole. */
 static int
 take_messages(struct hello *h, struct err *err)
@@ -304,7 +311,7 @@ take_messages(struct hello *h, struct err *err)
 		if (head[0] != step->type)
 			return err_set(err, "handshake message %u instead of "
 			    "%s", head[0], step->name);
-		len = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+		len = message_length(head);
 		if (len > MESSAGES_MAX - h->taken - MESSAGE_HEAD)
 			return err_set(err, "a %s of %zu bytes", step->name,
 			    len);
@@ -437,8 +444,7 @@ hello_ticket(struct hello *h, const uint8_t *message, size_t len,
 	struct new_session_ticket t;
 
 	if (len < MESSAGE_HEAD || message[0] != NEW_SESSION_TICKET ||
-	    ((size_t)message[1] << 16 | (size_t)message[2] << 8 |
-	    message[3]) != len - MESSAGE_HEAD)
+	    message_length(message) != len - MESSAGE_HEAD)
 		return err_set(err, "not a whole NewSessionTicket");
 	if (parse_new_session_ticket(message + MESSAGE_HEAD,
 	    len - MESSAGE_HEAD, &t, err) < 0)
