@@ -77,6 +77,36 @@ keep_unread(struct client *c, const uint8_t *data, size_t len)
 	c->part_len = len;
 }
 
+/* -1: an error; 1: enough; 0: the next one. */
+typedef int record_fn(void *arg, uint8_t type, const uint8_t *data,
+    size_t len, struct err *);
+
+/* Opens the whole records, in place, and keeps the rest, if all were wanted. */
+static int
+each_record(struct client *c, uint8_t *data, size_t len, record_fn *fn,
+    void *arg, struct err *err)
+{
+	size_t plain;
+	uint8_t type;
+	long n;
+	int result;
+
+	while ((n = record_length(data, len, err)) > 0 && (size_t)n <= len) {
+		if (record_open(&c->open, data, (size_t)n, &type, &plain,
+		    err) < 0)
+			return -1;
+		result = fn(arg, type, data + RECORD_HEAD, plain, err);
+		if (result != 0)
+			return result;
+		data += n;
+		len -= (size_t)n;
+	}
+	if (n < 0)
+		return -1;
+	keep_unread(c, data, len);
+	return 0;
+}
+
 static int
 send_all(struct client *c, const void *data, size_t len, struct err *err)
 {
@@ -223,30 +253,23 @@ upgrade(struct client *c, const struct client_target *t, struct err *err)
 	return 0;
 }
 
-/* The first ticket among the whole records; 1: there it is. */
-static int
-find_ticket(struct client *c, struct hello *h, uint8_t *data, size_t len,
-    struct hello_ticket *ticket_out, struct err *err)
-{
-	size_t plain;
-	uint8_t type;
-	long n;
+struct wanted {
+	struct hello *hello;
+	struct hello_ticket *ticket;
+};
 
-	while ((n = record_length(data, len, err)) > 0 && (size_t)n <= len) {
-		if (record_open(&c->open, data, (size_t)n, &type, &plain,
-		    err) < 0)
-			return -1;
-		if (type == RECORD_HANDSHAKE)
-			return hello_ticket(h, data + RECORD_HEAD, plain,
-			    ticket_out, err) < 0 ? -1 : 1;
-		if (type != RECORD_DATA)
-			return err_set(err, "a record of type %u", type);
-		data += n;
-		len -= (size_t)n;
-	}
-	if (n < 0)
-		return -1;
-	keep_unread(c, data, len);
+/* The first ticket; 1: there it is. */
+static int
+on_ticket_record(void *arg, uint8_t type, const uint8_t *data, size_t len,
+    struct err *err)
+{
+	struct wanted *w = arg;
+
+	if (type == RECORD_HANDSHAKE)
+		return hello_ticket(w->hello, data, len, w->ticket, err) < 0 ?
+		    -1 : 1;
+	if (type != RECORD_DATA)
+		return err_set(err, "a record of type %u", type);
 	return 0;
 }
 
@@ -255,12 +278,14 @@ static int
 wait_ticket(struct client *c, struct hello *h,
     struct hello_ticket *ticket_out, struct err *err)
 {
+	struct wanted wanted = { .hello = h, .ticket = ticket_out };
 	uint8_t data[RECORD_MAX + 4096];
 	size_t len = client_unread(c, data);
 	ssize_t n;
 	int found;
 
-	while ((found = find_ticket(c, h, data, len, ticket_out, err)) == 0) {
+	while ((found = each_record(c, data, len, on_ticket_record, &wanted,
+	    err)) == 0) {
 		len = client_unread(c, data);
 		n = recv(c->fd, data + len, sizeof(data) - len, 0);
 		if (n <= 0)
@@ -403,26 +428,28 @@ client_unread(struct client *c, uint8_t *to)
 	return len;
 }
 
-static int
-one_record(struct client *c, uint8_t *record, size_t len, client_sink *sink,
-    void *arg, struct err *err)
-{
-	size_t plain = 0;
-	uint8_t type = 0;
+struct feeding {
+	client_sink *sink;
+	void *arg;
+};
 
-	if (record_open(&c->open, record, len, &type, &plain, err) < 0)
-		return -1;
+static int
+on_record(void *arg, uint8_t type, const uint8_t *data, size_t len,
+    struct err *err)
+{
+	struct feeding *f = arg;
+
 	switch (type) {
 	case RECORD_DATA:
-		return sink(arg, record + RECORD_HEAD, plain, err);
+		return f->sink(f->arg, data, len, err) < 0 ? -1 : 0;
 	case RECORD_HANDSHAKE:
 		/* 4 = NewSessionTicket, RFC 8446 section 4 */
-		if (plain > 0 && record[RECORD_HEAD] == 4)
+		if (len > 0 && data[0] == 4)
 			return 0;
 		return err_set(err, "a handshake message that is no ticket");
 	case RECORD_ALERT:
 		return err_set(err, "the server closed (TLS alert %u)",
-		    plain > 1 ? record[RECORD_HEAD + 1] : 0);
+		    len > 1 ? data[1] : 0);
 	default:
 		return err_set(err, "a record of type %u", type);
 	}
@@ -432,16 +459,7 @@ int
 client_feed(struct client *c, uint8_t *data, size_t len, client_sink *sink,
     void *arg, struct err *err)
 {
-	long n;
+	struct feeding feeding = { .sink = sink, .arg = arg };
 
-	while ((n = record_length(data, len, err)) > 0 && (size_t)n <= len) {
-		if (one_record(c, data, (size_t)n, sink, arg, err) < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	if (n < 0)
-		return -1;
-	keep_unread(c, data, len);
-	return 0;
+	return each_record(c, data, len, on_record, &feeding, err);
 }
