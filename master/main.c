@@ -18,6 +18,7 @@
 #include "common/str.h"
 #include "master/check.h"
 #include "master/master.h"
+#include "master/tune.h"
 
 static const char usage[] =
     "usage: wssd [-c FILE] [--foreground]\n"
@@ -150,5 +151,6 @@ main(int argc, char **argv)
 		return a.exit_code;
 	if (a.check)
 		return check_run(a.options.config_path);
+	tune_copying();
 	return master_run(&a.options);
 }

@@ -71,24 +71,39 @@ sock_take_all(struct sock *sock, size_t *len_out)
 	return sock->in;
 }
 
-/*
- * Each sock is announced three times before it is its turn.  Not where there
- * are few of them: these are in the cache.
- */
 static void
-handle(struct transport *t, struct sock **batch, size_t n)
+handle(struct transport *t, struct sock *sock)
 {
-	unsigned ahead = n > TRANSPORT_AHEAD && t->ops.ahead != NULL ?
-	    TRANSPORT_AHEAD : 0;
+	t->ops.input(sock);
+	sock->in_len = 0;
+}
+
+/* Each sock is announced three times before it is its turn. */
+static void
+handle_many(struct transport *t, struct sock **batch, size_t n)
+{
+	unsigned ahead = t->ops.ahead != NULL ? TRANSPORT_AHEAD : 0;
 
 	for (size_t i = 0; i < n + ahead; i++) {
 		for (unsigned k = 0; k < ahead; k++)
 			if (i >= k && i - k < n)
 				t->ops.ahead(batch[i - k], ahead - k);
-		if (i < ahead)
-			continue;
-		t->ops.input(batch[i - ahead]);
-		batch[i - ahead]->in_len = 0;
+		if (i >= ahead)
+			handle(t, batch[i - ahead]);
+	}
+}
+
+/*
+ * So few are in the cache, and no answer waits for the next one's: the client
+ * is at work on it meanwhile, and the loop need not sleep until all of them
+ * have come again (measured, 4 connections: 0.75 of the CPU time).
+ */
+static void
+handle_few(struct transport *t, struct sock **batch, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		handle(t, batch[i]);
+		transport_send_all(t);
 	}
 }
 
@@ -109,7 +124,10 @@ run_batch(struct transport *t)
 	uring_recv(t->uring, ops, n);
 	for (size_t i = 0; i < n; i++)
 		received(batch[i], &ops[i]);
-	handle(t, batch, n);
+	if (n <= TRANSPORT_FEW)
+		handle_few(t, batch, n);
+	else
+		handle_many(t, batch, n);
 	return n == SLOTS;
 }
 

@@ -9,7 +9,7 @@
  *	2. calls input() for each, which consumes the slot: handlers run,
  *	   what they send gathers in one shared arena,
  *	3. calls turn_end(),
- *	4. sends for all of them,
+ *	4. sends for all of them (up to TRANSPORT_FEW: after each input()),
  *	5. and does the same for those in a handshake (sock_set_budgeted()).
  *
  * Nothing is in flight between turns, an idle socket holds no buffer, and
@@ -64,6 +64,8 @@ struct sock {
 
 /* How many others are served while what a sock needs is fetched. */
 #define TRANSPORT_AHEAD 4
+/* As many are served one by one. */
+#define TRANSPORT_FEW 4
 
 struct transport_ops {
 	/*
