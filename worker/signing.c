@@ -22,8 +22,6 @@
 #define ATTEMPTS 2		/* one that ends the signer is not asked for
 				   ever */
 
-#define OWED_BRIEFLY 2		/* where it may have the CPU of who talks */
-
 /* A signer: of the config in use, or of the one before. */
 struct peer {
 	struct signing *signing;
@@ -121,7 +119,7 @@ send_to(struct peer *p, struct request *r)
 static bool
 may_ask(const struct signing *s)
 {
-	return s->now != NULL && (!s->brief || s->now->owes < OWED_BRIEFLY);
+	return s->now != NULL && (!s->brief || s->now->owes == 0);
 }
 
 static void

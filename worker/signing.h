@@ -41,9 +41,9 @@ bool signing_ask(struct signing *, struct proto_sign *,
 /*
  * What the signer is asked for it does in one go, and where it has to share
  * the CPU with this worker nobody is served meanwhile.  Brief: it is asked
- * for two signatures at a time, some 70 us, while others talk here.  Else for
+ * for one signature at a time, some 35 us, while others talk here.  Else for
  * all: that takes fewer changes of process (measured on one CPU, in a storm
- * of handshakes: p99 of who talks 900 us or 450; 300 us a handshake or 345).
+ * of handshakes: p99 of who talks 900 us or 370; 300 us a handshake or 380).
  */
 void signing_be_brief(struct signing *, bool);
 
