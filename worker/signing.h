@@ -43,7 +43,7 @@ bool signing_ask(struct signing *, struct proto_sign *,
  * the CPU with this worker nobody is served meanwhile.  Brief: it is asked
  * for one signature at a time, some 35 us, while others talk here.  Else for
  * all: that takes fewer changes of process (measured on one CPU, in a storm
- * of handshakes: p99 of who talks 900 us or 370; 300 us a handshake or 380).
+ * of handshakes: p99 of who talks 900 us or 330; 300 us a handshake or 355).
  */
 void signing_be_brief(struct signing *, bool);
 

@@ -12,8 +12,8 @@ import tree
 
 BIN = os.environ["WSSD_BIN"]
 # The best of the daemons in Debian 12 is redis-server with 1.2; most of them
-# have 8 to 10.  0.1 is for sched_setscheduler and setpriority, since they
-# are two of @resources.
+# have 8 to 10.  0.1 is for sched_setscheduler alone, since it is one of
+# @resources.
 MOST_EXPOSURE = 1.6
 
 

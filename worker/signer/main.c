@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "common/chan.h"
 #include "common/count.h"
@@ -16,28 +15,20 @@
 
 #define CHANNEL 3
 
-#define NICER 10	/* than the workers: setpriority(2) */
-
 /*
  * Whoever asks goes on until it has nothing else to do, instead of giving the
  * CPU to the signer at every question: what several asked is then answered at
  * a stretch (measured, on one CPU: 0.4 to 0.9 context switches a handshake
- * less, and 10 to 20 us of 400).  And a worker to whom somebody talks gets the
- * CPU back soon (measured in a storm of handshakes: p99 of who talks 366 us
- * instead of 475, for 64 connections; 403 instead of 512, for 500).  A signer
- * whose CPU is idle begins at once, as before.  Somebody who chose another
- * class for all of us is right.
+ * less, and 10 to 20 us of 400).  A signer whose CPU is idle begins at once,
+ * as before.  Somebody who chose another class for all of us is right.
  */
 static void
-let_workers_go_first(void)
+let_askers_go_on(void)
 {
 	const struct sched_param none = { 0 };
 
-	if (sched_getscheduler(0) != SCHED_OTHER)
-		return;
-	(void)sched_setscheduler(0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0,
-	    getpriority(PRIO_PROCESS, 0) + NICER);
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 int
@@ -56,7 +47,7 @@ main(void)
 	for (size_t i = 0; i < COUNT(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	let_workers_go_first();
+	let_askers_go_on();
 	log_set_tag("signer");
 	return signer_run(CHANNEL);
 }
