@@ -16,6 +16,8 @@
 
 #define ANSWER_WITHIN_S 5
 #define UNSENT_HIGH (256u << 10)
+/* Of one worker: as many as it can have (fs.nr_open), unless it tells tales. */
+#define ROWS_MAX (1u << 20)
 
 struct listing {
 	struct list link;
@@ -26,7 +28,7 @@ struct listing {
 	size_t n_pids, at;
 	uint32_t query;			/* the open one; 0 = none */
 	uint64_t after;
-	bool more;			/* of the worker at `at' */
+	size_t rows;			/* of the worker at `at' */
 	bool any;			/* a connection was written */
 	bool complete;
 };
@@ -77,7 +79,7 @@ go_on(struct listing *l)
 
 	if (l->query != 0 || client_unsent(l->client) > UNSENT_HIGH)
 		return;
-	for (; l->at < l->n_pids; l->at++, l->after = 0) {
+	for (; l->at < l->n_pids; l->at++, l->after = 0, l->rows = 0) {
 		p = find_proc(m, l->pids[l->at]);
 		if (p != NULL) {
 			l->query = ++m->last_query;
@@ -97,6 +99,7 @@ next_proc(struct listing *l)
 	l->query = 0;
 	l->at++;
 	l->after = 0;
+	l->rows = 0;
 	go_on(l);
 }
 
@@ -132,7 +135,8 @@ pass_on(struct listing *l, const uint8_t *text, size_t len)
 	const char *at = (const char *)text, *end = at + len, *stop;
 	json_t *object;
 
-	while (at < end) {
+	/* An empty page is one, too: it must not go on for ever. */
+	for (l->rows++; at < end; l->rows++) {
 		stop = memchr(at, '\n', (size_t)(end - at));
 		if (stop == NULL)
 			return false;
@@ -181,7 +185,10 @@ connections_answer(struct master *m, struct proc *p,
 		proc_kill_because(p, "sent a wrong ANSWER: killed");
 		return;
 	}
-	if (!answer->more) {
+	/* Also when clients come and go faster than the list is read. */
+	if (answer->more && l->rows >= ROWS_MAX)
+		l->complete = false;
+	if (!answer->more || l->rows >= ROWS_MAX) {
 		next_proc(l);
 		return;
 	}

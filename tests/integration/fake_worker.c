@@ -261,12 +261,15 @@ on_query(struct fake *f, struct chan_message *m)
 		    (unsigned long long)q.after + i);
 	if (told(f, f->words, "answer-junk"))
 		buf_printf(&text, "{\"id\":junk\n");
+	while (told(f, f->words, "answer-endless") &&
+	    text.len < CHAN_PAYLOAD_MAX / 2)
+		buf_printf(&text, "{\"id\":\"\"}\n");
 	if (told(f, f->words, "answer-half"))
 		buf_printf(&text, "{\"id\":\"x\"}");
 	a.id = told(f, f->words, "answer-zero") ? 0 :
 	    told(f, f->words, "answer-other") ? q.id + 1 : q.id;
 	a.last = told(f, f->words, "answer-loop") ? q.after : q.after + 2;
-	a.more = q.after < 4;
+	a.more = q.after < 4 || told(f, f->words, "answer-endless");
 	a.text = text.data;
 	a.text_len = text.len;
 	proto_answer_put(&b, &a);

@@ -786,6 +786,7 @@ def test_connections(daemon):
 
 @pytest.mark.parametrize("word, killed", [
     ("no-answer@1", False), ("answer-junk@1", False),
+    ("answer-endless@1", False),
     ("answer-half@1", True), ("answer-loop@1", True),
     ("answer-zero@1", True), ("answer-other@1", True),
 ])
