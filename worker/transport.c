@@ -124,7 +124,8 @@ run_batch(struct transport *t)
 	uring_recv(t->uring, ops, n);
 	for (size_t i = 0; i < n; i++)
 		received(batch[i], &ops[i]);
-	if (n <= TRANSPORT_FEW)
+	/* Steps of handshakes are sent together all the same. */
+	if (n <= TRANSPORT_FEW && n > 0 && !batch[0]->budgeted)
 		handle_few(t, batch, n);
 	else
 		handle_many(t, batch, n);
