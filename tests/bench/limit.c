@@ -4,11 +4,11 @@
  * and OpenSSL allow when every connection is served for itself: one SSL_read
  * loop and one SSL_write a turn, frames decoded and answered in place.  It
  * has no features, no limits worth the name and no log: what wssd costs more
- * than this program is the price of what wssd does.
+ * than this program is the price of what wssd does.  With --batch it receives
+ * for many, serves them, and sends for many (batch.h), still without features.
  *
  * It links nothing of wssd but the allocator.  For measurements only.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -23,11 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "common/alloc.h"
+#include "limit_start.h"
 #include "limit_ws.h"
 
 #define WORK_SIZE (256 * 1024)		/* what one turn reads at most */
@@ -52,16 +53,9 @@ struct server {
 	int epfd, listener;
 	SSL_CTX *ctx;
 	uint8_t *work;		/* WORK_SIZE bytes, shared by all turns */
+	struct batch *batch;	/* NULL: each is served for itself */
 	struct conn *hall;
 };
-
-static _Noreturn void
-die(const char *what)
-{
-	fprintf(stderr, "bench-limit: %s: %s\n", what, strerror(errno));
-	ERR_print_errors_fp(stderr);
-	exit(1);
-}
 
 static void
 conn_free(struct conn *c)
@@ -84,15 +78,18 @@ watch(struct server *s, struct conn *c, uint32_t events)
 	struct epoll_event ev = { .events = events, .data.ptr = c };
 
 	if (epoll_ctl(s->epfd, EPOLL_CTL_MOD, c->fd, &ev) < 0)
-		die("epoll_ctl");
+		limit_die("epoll_ctl");
 }
 
 /* All of data leaves, or is kept until the socket is writable again. */
 static int
 send_all(struct server *s, struct conn *c, const uint8_t *data, size_t len)
 {
-	int n = SSL_write(c->ssl, data, (int)len);
+	int n;
 
+	if (s->batch != NULL)
+		batch_write_to(s->batch, c->fd);
+	n = SSL_write(c->ssl, data, (int)len);
 	if (n > 0)
 		return 0;
 	if (SSL_get_error(c->ssl, n) != SSL_ERROR_WANT_WRITE)
@@ -321,6 +318,21 @@ turn(struct server *s, struct conn *c)
 }
 
 static void
+set_transport(struct server *s, struct conn *c)
+{
+	BIO *bio;
+
+	if (s->batch == NULL) {
+		if (!SSL_set_fd(c->ssl, c->fd))
+			limit_die("SSL_set_fd");
+		return;
+	}
+	bio = batch_bio(s->batch);
+	BIO_up_ref(bio);
+	SSL_set_bio(c->ssl, bio, bio);
+}
+
+static void
 accept_some(struct server *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -336,87 +348,83 @@ accept_some(struct server *s)
 		c = xcalloc(1, sizeof(*c));
 		c->fd = fd;
 		c->ssl = SSL_new(s->ctx);
-		if (c->ssl == NULL || !SSL_set_fd(c->ssl, fd))
-			die("SSL_new");
+		if (c->ssl == NULL)
+			limit_die("SSL_new");
+		set_transport(s, c);
 		ev.data.ptr = c;
 		if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
-			die("epoll_ctl");
+			limit_die("epoll_ctl");
 	}
 }
 
-static SSL_CTX *
-make_ctx(const char *cert, const char *key)
+/* One after the other, each with a receive and a send of its own. */
+static void
+serve_each(struct server *s, struct conn **ready, size_t n)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-
-	if (ctx == NULL ||
-	    !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") ||
-	    SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		die("certificate");
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 1);
-	return ctx;
+	for (size_t i = 0; i < n; i++)
+		if (turn(s, ready[i]) < 0)
+			conn_free(ready[i]);
 }
 
+/* What one receive brought may be more than one turn takes. */
 static int
-make_listener(uint16_t port)
+turn_of_batch(struct server *s, struct conn *c, size_t i)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
-	int fd, on = 1;
+	int n = batch_turn_to(s->batch, i);
 
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
-	    listen(fd, 4096) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
-		die("listen");
-	printf("%u\n", ntohs(sin.sin_port));
-	fflush(stdout);
-	return fd;
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return -1;
+	do
+		n = turn(s, c);
+	while (n == 0 && batch_has_input(s->batch));
+	return n;
+}
+
+static void
+serve_batch(struct server *s, struct conn **ready, size_t n)
+{
+	int fds[BATCH_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = ready[i]->fd;
+	batch_receive(s->batch, fds, n);
+	for (size_t i = 0; i < n; i++) {
+		if (turn_of_batch(s, ready[i], i) == 0)
+			continue;
+		/* Its last words go before its descriptor is another's. */
+		batch_send(s->batch);
+		conn_free(ready[i]);
+	}
+	batch_send(s->batch);
 }
 
 static void
 serve(struct server *s)
 {
+	int max = s->batch != NULL ? BATCH_MAX : EVENTS_MAX, i, n;
 	struct epoll_event evs[EVENTS_MAX];
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
-	int i, n;
+	struct conn *ready[EVENTS_MAX];
+	size_t n_ready;
 
 	if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->listener, &ev) < 0)
-		die("epoll_ctl");
+		limit_die("epoll_ctl");
 	for (;;) {
-		n = epoll_wait(s->epfd, evs, EVENTS_MAX, -1);
+		n = epoll_wait(s->epfd, evs, max, -1);
 		if (n < 0 && errno != EINTR)
-			die("epoll_wait");
-		for (i = 0; i < n; i++) {
+			limit_die("epoll_wait");
+		for (n_ready = 0, i = 0; i < n; i++) {
 			if (evs[i].data.ptr == NULL)
 				accept_some(s);
-			else if (turn(s, evs[i].data.ptr) < 0)
-				conn_free(evs[i].data.ptr);
+			else
+				ready[n_ready++] = evs[i].data.ptr;
 		}
-	}
-}
-
-/* As root a quarter of a million descriptors, else what is allowed. */
-static void
-raise_files(void)
-{
-	struct rlimit files = { 1 << 18, 1 << 18 };
-
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
+		if (s->batch != NULL)
+			serve_batch(s, ready, n_ready);
+		else
+			serve_each(s, ready, n_ready);
 	}
 }
 
@@ -427,10 +435,13 @@ main(int argc, char **argv)
 		{ "port", required_argument, NULL, 'p' },
 		{ "cert", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
+		{ "batch", no_argument, NULL, 'b' },
+		{ "plain", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 }
 	};
 	const char *cert = NULL, *key = NULL;
 	struct server s = { 0 };
+	bool batch = false, plain = false;
 	unsigned long port = 0;
 	int opt;
 
@@ -441,10 +452,14 @@ main(int argc, char **argv)
 			cert = optarg;
 		else if (opt == 'k')
 			key = optarg;
+		else if (opt == 'b')
+			batch = true;
+		else if (opt == 'n')
+			plain = true;
 	}
 	if (cert == NULL || key == NULL || port > 65535) {
 		fprintf(stderr, "usage: bench-limit [--port N] "
-		    "--cert FILE --key FILE\n");
+		    "[--batch [--plain]] --cert FILE --key FILE\n");
 		return 2;
 	}
 	/*
@@ -455,12 +470,14 @@ main(int argc, char **argv)
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	signal(SIGPIPE, SIG_IGN);
-	raise_files();
+	limit_raise_files();
+	if (batch)
+		s.batch = batch_new(plain);
 	s.work = xmalloc(WORK_SIZE);
-	s.ctx = make_ctx(cert, key);
+	s.ctx = limit_ctx(cert, key);
 	s.epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (s.epfd < 0)
-		die("epoll_create1");
-	s.listener = make_listener((uint16_t)port);
+		limit_die("epoll_create1");
+	s.listener = limit_listener((uint16_t)port);
 	serve(&s);
 }

@@ -58,6 +58,17 @@ max_message = 16m
 """
 
 
+class Batch(servers.Limit):
+    """Nobody's: what cannot be undercut by a server that is built as wssd."""
+    name = "wssd's construction alone"
+    arguments = ["--batch"]
+
+
+class BatchPlain(servers.Limit):
+    name = "the same, io_uring off"
+    arguments = ["--batch", "--plain"]
+
+
 def need(program):
     if shutil.which(program) is None:
         raise servers.Unable(f"{program} is not installed")
@@ -172,4 +183,4 @@ class Websocketd(servers.Server):
 
 
 ALL = {"ws": NpmWs, "libwebsockets": Libwebsockets, "nginx": Nginx,
-       "websocketd": Websocketd}
+       "websocketd": Websocketd, "batch": Batch, "batch-plain": BatchPlain}

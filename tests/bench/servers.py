@@ -248,12 +248,13 @@ class Server:
 class Limit(Server):
     name = "limit"
     broadcast = "/broadcast"
+    arguments = []
 
     def __init__(self, options, tmp, cert="ecdsa"):
         super().__init__(options)
         self.start([f"{options.build}/bin/bench-limit",
                     "--cert", f"{tmp}/{cert}.pem",
-                    "--key", f"{tmp}/{cert}.key"],
+                    "--key", f"{tmp}/{cert}.key", *self.arguments],
                    stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
