@@ -185,10 +185,10 @@ connections_answer(struct master *m, struct proc *p,
 		proc_kill_because(p, "sent a wrong ANSWER: killed");
 		return;
 	}
-	/* Also when clients come and go faster than the list is read. */
-	if (answer->more && l->rows >= ROWS_MAX)
-		l->complete = false;
 	if (!answer->more || l->rows >= ROWS_MAX) {
+		/* Clients may also come and go faster than it is read. */
+		if (answer->more)
+			l->complete = false;
 		next_proc(l);
 		return;
 	}

@@ -78,4 +78,14 @@ exact_copy(const uint8_t *data, size_t len)
 	return copy;
 }
 
+/* The n bytes at `at' lie in data. */
+static inline void
+check_inside(const void *at, size_t n, const uint8_t *data, size_t len)
+{
+	const uint8_t *begin = at;
+
+	ASSERT(n == 0 || (begin >= data && n <= len &&
+	    (size_t)(begin - data) <= len - n));
+}
+
 #endif

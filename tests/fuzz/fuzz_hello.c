@@ -6,12 +6,6 @@
 #include "tests/fuzz/fuzz.h"
 
 static void
-check_inside(const uint8_t *at, size_t n, const uint8_t *data, size_t len)
-{
-	ASSERT(at >= data && n <= len && (size_t)(at - data) <= len - n);
-}
-
-static void
 read_hello(const uint8_t *data, size_t len, struct err *err)
 {
 	static const uint8_t session_id[HELLO_SESSION_ID] = { 0 };
