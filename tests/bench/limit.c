@@ -81,14 +81,21 @@ watch(struct server *s, struct conn *c, uint32_t events)
 		limit_die("epoll_ctl");
 }
 
+/* What the SSL of c writes from now on is for its socket. */
+static void
+write_to(struct server *s, const struct conn *c)
+{
+	if (s->batch != NULL)
+		batch_write_to(s->batch, c->fd);
+}
+
 /* All of data leaves, or is kept until the socket is writable again. */
 static int
 send_all(struct server *s, struct conn *c, const uint8_t *data, size_t len)
 {
 	int n;
 
-	if (s->batch != NULL)
-		batch_write_to(s->batch, c->fd);
+	write_to(s, c);
 	n = SSL_write(c->ssl, data, (int)len);
 	if (n > 0)
 		return 0;
@@ -311,6 +318,8 @@ turn(struct server *s, struct conn *c)
 	}
 	n = c->out != NULL ? on_writable(s, c) : on_readable(s, c);
 	if (n == 0 && c->closing && c->out == NULL) {
+		/* It may have spoken to a hall. */
+		write_to(s, c);
 		SSL_shutdown(c->ssl);
 		return -1;
 	}
