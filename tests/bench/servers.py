@@ -131,18 +131,16 @@ def going_first(server, busy=False):
             for tid in os.listdir(f"/proc/{pid}/task")]
     first = may_go_first()
     policies = {tid: os.sched_getscheduler(tid) for tid in tids}
-    # What a server has arranged between its own processes stays.
-    nice = {tid: os.getpriority(os.PRIO_PROCESS, tid) for tid in tids}
     for tid in tids if first else []:
         if busy:
-            os.setpriority(os.PRIO_PROCESS, tid, nice[tid] - 20)
+            os.setpriority(os.PRIO_PROCESS, tid, -20)
         else:
             os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(1))
     try:
         yield first
     finally:
         for tid in tids if first else []:
-            os.setpriority(os.PRIO_PROCESS, tid, nice[tid])
+            os.setpriority(os.PRIO_PROCESS, tid, 0)
             os.sched_setscheduler(tid, policies[tid], os.sched_param(0))
 
 
