@@ -69,6 +69,14 @@ finish(struct listing *l)
 	client_end(c);
 }
 
+static void
+to_next_proc(struct listing *l)
+{
+	l->at++;
+	l->after = 0;
+	l->rows = 0;
+}
+
 /* Asks for the next page, as soon as the client has taken the last ones. */
 static void
 go_on(struct listing *l)
@@ -79,7 +87,7 @@ go_on(struct listing *l)
 
 	if (l->query != 0 || client_unsent(l->client) > UNSENT_HIGH)
 		return;
-	for (; l->at < l->n_pids; l->at++, l->after = 0, l->rows = 0) {
+	for (; l->at < l->n_pids; to_next_proc(l)) {
 		p = find_proc(m, l->pids[l->at]);
 		if (p != NULL) {
 			l->query = ++m->last_query;
@@ -97,9 +105,7 @@ next_proc(struct listing *l)
 {
 	evtimer_del(l->timer);
 	l->query = 0;
-	l->at++;
-	l->after = 0;
-	l->rows = 0;
+	to_next_proc(l);
 	go_on(l);
 }
 

@@ -27,15 +27,14 @@ void
 tune_copying(void)
 {
 	const char *old = getenv(VARIABLE);
-	char *both;
+	char *all;
 
-	if (!copies_slowly() || (old != NULL && strstr(old, TUNABLE) != NULL))
+	if (old == NULL)
+		old = "";
+	if (!copies_slowly() || strstr(old, TUNABLE) != NULL)
 		return;
-	if (old == NULL || old[0] == '\0') {
-		setenv(VARIABLE, TUNABLE "=" NEVER, 1);
-		return;
-	}
-	both = xasprintf("%s:%s", old, TUNABLE "=" NEVER);
-	setenv(VARIABLE, both, 1);
-	free(both);
+	all = xasprintf("%s%s" TUNABLE "=" NEVER, old,
+	    old[0] == '\0' ? "" : ":");
+	setenv(VARIABLE, all, 1);
+	free(all);
 }

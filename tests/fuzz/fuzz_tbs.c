@@ -14,12 +14,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *copy = exact_copy(data, size);
 
 	if (tbs_is_of_server(copy, size)) {
+		uint8_t *longer = xmalloc(size + 1);
+
 		/* The shortest has two randoms and a point; a certificate
 		   request or a token in text begins otherwise. */
 		ASSERT(size > 64 + 4);
 		/* With a byte more, the lengths in it are wrong. */
-		uint8_t *longer = xmalloc(size + 1);
-
 		memcpy(longer, copy, size);
 		longer[size] = 0;
 		ASSERT(!tbs_is_of_server(longer, size + 1));

@@ -13,7 +13,7 @@
 
 #include "worker/transport.h"
 
-#define MOST 64
+#define MOST (TRANSPORT_FEW + 1)
 
 struct fixture {
 	struct event_base *base;
